@@ -1,0 +1,57 @@
+"""Finetuning for action: a label for a frame or a clip. Source: paper section 4.3."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pfa_core.config.net import LearnConfig, NetConfig
+from pfa_core.errors import ConfigInvalid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionConfig:
+    """Everything that decides what an action finetuning run does."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    net: NetConfig
+    learn: LearnConfig
+    short_side_px: int
+    """Frames are scaled so that the shorter side has this length before crops are taken."""
+    layers: Literal["full", "last2"] = "full"
+    """Train every layer, or the two new ones only."""
+    flip: bool = True
+    """Mirror half of the training crops."""
+    test_frames: int = 25
+    """Frames of a clip that are looked at in a test, spaced evenly; each gives 5 crops and their mirrors."""
+
+    def __post_init__(self) -> None:
+        if self.short_side_px < self.net.crop_px:
+            raise ConfigInvalid(
+                f"short_side_px ({self.short_side_px}) must be at least net.crop_px ({self.net.crop_px})"
+            )
+        if not 1 <= self.test_frames <= 1000:
+            raise ConfigInvalid(f"test_frames must lie in 1..1000, got {self.test_frames}")
+
+
+def paper() -> ActionConfig:
+    """Batches of 256 crops, 14 000 iterations at 1e-3 and 6 000 at 1e-4, the 250-crop test."""
+    return ActionConfig(
+        net=NetConfig(),
+        short_side_px=240,
+        learn=LearnConfig(
+            batch_size=256, steps=20_000, learning_rate=1e-3, schedule="step", drop_at=0.7,
+            validate_every_steps=1_000, checkpoint_every_steps=500,
+        ),
+    )  # fmt: skip
+
+
+def small() -> ActionConfig:
+    """Learns on two CPU cores: quarter width, batch norm, 112 px crops of 128 px frames."""
+    return ActionConfig(
+        net=NetConfig(width=0.25, crop_px=112, norm="batch"),
+        short_side_px=128,
+        learn=LearnConfig(
+            batch_size=32, steps=500, learning_rate=0.01, schedule="one_cycle", max_norm=5.0,
+            validate_every_steps=100, checkpoint_every_steps=100,
+        ),
+    )  # fmt: skip

@@ -1,0 +1,73 @@
+"""Pretraining: does this motion turn this pose into that one? Source: paper section 3."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pfa_core.config import flow
+from pfa_core.config.flow import PackConfig
+from pfa_core.config.net import LearnConfig, NetConfig
+from pfa_core.errors import ConfigInvalid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainConfig:
+    """Everything that decides what a pretraining run does."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    net: NetConfig
+    pack: PackConfig
+    learn: LearnConfig
+    gap_frames: int = 12
+    """Frames between the two poses (Delta n). Source: paper section 3, Implementation Details."""
+    num_negatives: int = 2
+    """Flow blocks of other videos per positive; chance accuracy is num_negatives / (1 + num_negatives)."""
+    flip: bool = True
+    """Mirror half of the triplets."""
+    reverse: bool = True
+    """Play half of the triplets backwards."""
+    val_fraction: float = 0.15
+    """Share of the groups (of the videos, where no groups are known) held out for validation."""
+    val_triplets: int = 256
+    """Positives in the fixed validation set."""
+
+    def __post_init__(self) -> None:
+        if self.gap_frames < 1:
+            raise ConfigInvalid(f"gap_frames must be >= 1, got {self.gap_frames}")
+        if self.num_negatives < 1:
+            raise ConfigInvalid(f"num_negatives must be >= 1, got {self.num_negatives}")
+        if not 0 <= self.val_fraction < 1:
+            raise ConfigInvalid(f"val_fraction must lie in [0, 1), got {self.val_fraction}")
+        if self.val_triplets < 1:
+            raise ConfigInvalid(f"val_triplets must be >= 1, got {self.val_triplets}")
+        if self.pack.short_side_px < self.net.crop_px:
+            raise ConfigInvalid(
+                f"pack.short_side_px ({self.pack.short_side_px}) must be at least net.crop_px"
+                f" ({self.net.crop_px}), so that a crop fits into every frame"
+            )
+        if self.learn.batch_size < 2:
+            raise ConfigInvalid("learn.batch_size must be >= 2: negatives come from other videos of the batch")
+
+
+def paper() -> PretrainConfig:
+    """The paper's schedule: 128 pairs a batch, 75 000 iterations at 1e-3, then 25 000 at 1e-4."""
+    return PretrainConfig(
+        net=NetConfig(),
+        pack=PackConfig(tvl1=flow.paper()),
+        learn=LearnConfig(
+            batch_size=128, steps=100_000, learning_rate=1e-3, schedule="step", drop_at=0.75,
+            validate_every_steps=1_000, checkpoint_every_steps=500,
+        ),
+    )  # fmt: skip
+
+
+def small() -> PretrainConfig:
+    """Learns on two CPU cores: quarter width, batch norm, 112 px crops of 128 px frames."""
+    return PretrainConfig(
+        net=NetConfig(width=0.25, crop_px=112, norm="batch"),
+        pack=PackConfig(short_side_px=128, tvl1=flow.fast()),
+        learn=LearnConfig(
+            batch_size=32, steps=3_000, learning_rate=0.02, schedule="one_cycle", max_norm=5.0,
+            validate_every_steps=250, checkpoint_every_steps=100,
+        ),
+    )  # fmt: skip

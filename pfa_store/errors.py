@@ -1,0 +1,73 @@
+"""Leaves that the store adds to the tree of `pfa_core.errors`.
+
+PfaError
+  NotFound          an id or name that does not exist
+    VideoNotFound, DatasetNotFound, JobNotFound, ModelNotFound, CollectionNotFound, KeyNotFound
+  Conflict          it exists, but its state does not allow this
+    JobStateConflict, NameTaken, InUse, IdempotencyConflict
+  StoreUnavailable  database or files do not answer just now
+  DiskFull          too little space is left to accept more
+  LostLease         this attempt of a job is no longer the one that may write
+"""
+
+from pfa_core.errors import PfaError
+
+
+class NotFound(PfaError):
+    """An id or name that does not exist."""
+
+
+class VideoNotFound(NotFound):
+    code = "video_not_found"
+
+
+class DatasetNotFound(NotFound):
+    code = "dataset_not_found"
+
+
+class JobNotFound(NotFound):
+    code = "job_not_found"
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+
+class CollectionNotFound(NotFound):
+    code = "collection_not_found"
+
+
+class KeyNotFound(NotFound):
+    code = "key_not_found"
+
+
+class Conflict(PfaError):
+    """It exists, but its state does not allow this."""
+
+
+class JobStateConflict(Conflict):
+    code = "job_state_conflict"
+
+
+class NameTaken(Conflict):
+    code = "name_taken"
+
+
+class InUse(Conflict):
+    code = "in_use"
+
+
+class IdempotencyConflict(Conflict):
+    code = "idempotency_conflict"
+
+
+class StoreUnavailable(PfaError):
+    code = "store_unavailable"
+
+
+class DiskFull(PfaError):
+    code = "disk_full"
+
+
+class LostLease(PfaError):
+    code = "lost_lease"

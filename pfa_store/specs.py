@@ -1,0 +1,147 @@
+"""What a job is asked to do: the request bodies of `POST /jobs/*`, which are also what the database keeps.
+
+A body names a preset and may override single values: `{"preset": "small", "config": {"learn": {"steps": 200}}}`.
+`resolve` gives the complete configuration; an unknown key anywhere is refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from pfa_core.config import action, pose, pretrain
+from pfa_core.config.action import ActionConfig
+from pfa_core.config.flow import PackConfig
+from pfa_core.config.pose import PoseConfig
+from pfa_core.config.pretrain import PretrainConfig
+from pfa_core.errors import ConfigInvalid
+
+C = TypeVar("C")
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", description="Letters, digits, '.', '_', '-'")]
+ModelRef = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}(@[A-Za-z0-9][A-Za-z0-9._-]{0,79})?$",
+        description="`name` (its newest version), `name@version` or `name@alias`",
+    ),
+]
+Preset = Literal["small", "paper"]
+JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index"]
+Queue = Literal["flow", "train"]
+
+QUEUE_OF: dict[JobKind, Queue] = {
+    "flow": "flow",
+    "index": "flow",
+    "pretrain": "train",
+    "finetune": "train",
+    "evaluate": "train",
+}
+
+
+class Spec(BaseModel):
+    """What every job has in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str | None = Field(None, description="Id or name of a data set")
+    seed: int = Field(0, ge=0, lt=2**31, description="Decides every random choice of the job")
+    config: dict[str, Any] = Field(default_factory=dict, description="Overrides single values of the preset")
+
+
+class VideosSpec(Spec):
+    """A job over videos: a data set, or single videos by id."""
+
+    videos: list[str] = Field(default_factory=list, description="Ids of uploaded videos")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.dataset and self.videos:
+            raise ValueError("name a dataset or videos, not both")
+        return self
+
+
+class FlowSpec(VideosSpec):
+    """Compute flow and make packs; later jobs with the same working size and flow reuse them."""
+
+    preset: Preset = "small"
+
+    def resolve(self) -> PackConfig:
+        return resolve(_PACK_PRESETS[self.preset].pack, self.config)
+
+
+class PretrainSpec(VideosSpec):
+    """Learn pose features from the motion in unlabelled videos."""
+
+    name: Name = Field("pretrained", description="Name of the model; each job adds a version")
+    preset: Preset = "small"
+
+    def resolve(self) -> PretrainConfig:
+        return resolve(_PACK_PRESETS[self.preset], self.config)
+
+
+class FinetuneSpec(Spec):
+    """Train a pose or an action model on labels, from a pretrained model or from random weights."""
+
+    task: Literal["pose", "action"]
+    init: ModelRef = Field("random", description="`random`, or the model whose Appearance ConvNet is the start")
+    name: Name = Field(..., description="Name of the model; each job adds a version")
+    preset: Preset = "small"
+
+    def resolve(self) -> PoseConfig | ActionConfig:
+        if self.task == "pose":
+            return resolve(_POSE_PRESETS[self.preset], self.config)
+        return resolve(_ACTION_PRESETS[self.preset], self.config)
+
+
+class EvaluateSpec(Spec):
+    """Score a pose or action model on the test items of a data set."""
+
+    model: ModelRef
+    split: Literal["test", "val", "train", "all"] = "test"
+
+
+class IndexSpec(Spec):
+    """Fill a collection with the fc6 features of a data set's images or video frames."""
+
+    collection: Name
+    model: ModelRef
+    every_frames: int = Field(5, ge=1, description="Videos: take one frame in so many")
+
+
+SPEC_OF: dict[JobKind, type[Spec]] = {
+    "flow": FlowSpec,
+    "pretrain": PretrainSpec,
+    "finetune": FinetuneSpec,
+    "evaluate": EvaluateSpec,
+    "index": IndexSpec,
+}
+
+_PACK_PRESETS = {"small": pretrain.small(), "paper": pretrain.paper()}
+_POSE_PRESETS = {"small": pose.small(), "paper": pose.paper()}
+_ACTION_PRESETS = {"small": action.small(), "paper": action.paper()}
+
+
+def resolve(preset: C, overrides: Mapping[str, Any]) -> C:
+    """A preset with some values replaced.
+
+    Raises:
+        ConfigInvalid: an unknown key, a value of the wrong type, or one out of range; the message names each.
+    """
+    merged = _merge(asdict(preset), overrides)  # type: ignore[call-overload]  # every preset is a dataclass
+    try:
+        return TypeAdapter(type(preset)).validate_python(merged)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"config.{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
+        )
+        raise ConfigInvalid(f"The configuration cannot be used: {faults}.") from error
+
+
+def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in overrides.items():
+        below = merged.get(key)
+        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+    return merged
