@@ -139,7 +139,7 @@ class StopRequested(BaseException):
 def stop_on_signals() -> Iterator[None]:
     """Turn the first SIGINT or SIGTERM into StopRequested; later ones are ignored while things wind down."""
 
-    def stop(signum: int, frame: FrameType | None) -> None:
+    def stop(signum: int, _frame: FrameType | None) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_IGN)
         raise StopRequested(signal.Signals(signum).name)
