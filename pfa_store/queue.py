@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import Celery
 from kombu.exceptions import KombuError, OperationalError
+from redis.exceptions import RedisError
 
 from pfa_store.errors import StoreUnavailable
 from pfa_store.job_record import Job
@@ -22,6 +23,12 @@ RUN_JOB = "pfa.run_job"
 
 _PATIENCE_S = 1.0
 """How long ringing may wait for the broker: a request that adds a job waits with it."""
+
+_ONE_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+"""At once. Without this Kombu waits two seconds between attempts; with 0 retries it never stops."""
+
+_UNREACHABLE = (KombuError, OperationalError, RedisError, OSError)
+"""What Kombu and its Redis client raise when the broker does not answer."""
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +72,7 @@ class Doorbell:
                     RUN_JOB, args=[job.id], queue=job.queue, connection=connection, retry=False, ignore_result=True
                 )
             self._jobs.mark_rung(job.id)
-        except (KombuError, OperationalError, OSError, StoreUnavailable) as error:
+        except (*_UNREACHABLE, StoreUnavailable) as error:
             logger.warning("the doorbell did not ring for %s: %s", job.id, error)
             return False
         return True
@@ -73,9 +80,11 @@ class Doorbell:
     def waiting(self, queue: Queue) -> int | None:
         """Messages that no worker has taken yet; None if the broker cannot be reached just now."""
         try:
-            with self._connection() as connection, connection.channel() as channel:
-                return int(channel.queue_declare(queue).message_count)
-        except (KombuError, OperationalError, OSError) as error:
+            with self._connection() as connection:
+                connection.ensure_connection(**_ONE_RETRY)
+                with connection.channel() as channel:
+                    return int(channel.queue_declare(queue).message_count)
+        except _UNREACHABLE as error:
             logger.warning("the broker does not answer: %s", error)
             return None
 
@@ -87,5 +96,5 @@ class Doorbell:
         """A connection of its own for each ring, so that threads do not share one."""
         if not self._url:
             raise OperationalError("no broker is configured")
-        options = {"socket_connect_timeout": _PATIENCE_S, "socket_timeout": _PATIENCE_S, "max_retries": 0}
+        options = {"socket_connect_timeout": _PATIENCE_S, "socket_timeout": _PATIENCE_S, **_ONE_RETRY}
         return self._app.connection(self._url, connect_timeout=_PATIENCE_S, transport_options=options)
