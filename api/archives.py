@@ -4,12 +4,13 @@ Nothing is written under a name from the archive: members go to numbered files, 
 """
 
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from zlib import error as ZlibError
 
 from api.errors import ArchiveInvalid, PayloadTooLarge
+from pfa_store.files import disk_errors
 
 CHUNK_BYTES = 2**20
 MAX_RATIO = 200
@@ -60,7 +61,7 @@ def unpack(
                 target = folder / f"{archive.name}-{number:06d}"
                 _copy(opened, info, target, budget)
                 yield Member(_name(info), target)
-    except (zipfile.BadZipFile, ZlibError, EOFError, NotImplementedError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         raise ArchiveInvalid(f"The archive cannot be unpacked: {error}.") from error
 
 
@@ -95,7 +96,8 @@ def _copy(opened: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, budget: 
         while chunk := source.read(CHUNK_BYTES):
             num_bytes += len(chunk)
             budget.spend(len(chunk), of_member=num_bytes, name=name)
-            copy.write(chunk)
+            with disk_errors():
+                copy.write(chunk)
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -40,13 +40,9 @@ class Made:
     left_out: list[LeftOut]
 
 
-def form_limits(settings: Settings, *, fields: Iterable[str]) -> FormLimits:
-    """What a form that makes a data set may hold."""
-    return FormLimits(
-        files=frozenset({"files", "annotations"}),
-        fields=frozenset(fields),
-        max_file_bytes=settings.max_upload_bytes,
-    )
+def form_limits(settings: Settings, *, files: Iterable[str], fields: Iterable[str] = ()) -> FormLimits:
+    """What a form that brings videos or images may hold."""
+    return FormLimits(files=frozenset(files), fields=frozenset(fields), max_file_bytes=settings.max_upload_bytes)
 
 
 def add_videos(store: Store, sent: Sequence[Sent], *, key_id: str | None) -> tuple[dict[str, Video], list[LeftOut]]:
