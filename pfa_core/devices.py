@@ -1,0 +1,63 @@
+"""Where a network computes, and in what precision."""
+
+import itertools
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+B = TypeVar("B")
+M = TypeVar("M", bound=nn.Module)
+
+
+def device_of(name: str = "auto") -> torch.device:
+    """The device of that name; `auto` is the GPU where there is one, else the CPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bf16 in hardware; where it does not, bf16 is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    able = torch.cpu.get_capabilities()
+    return device.type == "cpu" and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def autocast(device: torch.device, *, wanted: bool = True) -> AbstractContextManager[Any]:
+    """bf16 where it is wanted and computed natively, else float32."""
+    if wanted and computes_bf16(device):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def placed(model: M, device: torch.device) -> M:
+    """The same model on `device`, its filters with channels last in memory, as the fast convolutions want them."""
+    model.to(device)
+    for tensor in itertools.chain(model.parameters(), model.buffers()):
+        if tensor.ndim == 4:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+    return model
+
+
+def moved(batch: B, device: torch.device) -> B:
+    """The same batch with its tensors on `device`: a tensor, or a dataclass, tuple, list or dict of them."""
+    return cast(B, _moved(batch, device))
+
+
+def _moved(value: object, device: torch.device) -> object:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value)(**{f.name: _moved(getattr(value, f.name), device) for f in fields(value)})
+    if isinstance(value, dict):
+        return {key: _moved(item, device) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        items: list[Any] = [_moved(item, device) for item in value]
+        if isinstance(value, list):
+            return items
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return value

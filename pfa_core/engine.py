@@ -1,0 +1,111 @@
+"""The training loop that every recipe shares.
+
+A step is a function of (weights, momentum, seed, step) alone: batches are asked for by step number, and torch draws
+from (seed, step). So a run that was killed and resumed gives the same weights as one that never stopped.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from pfa_core.checkpoint import load_checkpoint, save_checkpoint
+from pfa_core.config.net import LearnConfig
+from pfa_core.devices import device_of, moved, placed
+from pfa_core.history import History, Row
+from pfa_core.progress import Progress
+from pfa_core.run_state import Figures, RunState
+
+__all__ = ["TrainResult", "device_of", "train"]
+
+B = TypeVar("B")
+
+NUM_ROWS = 1000
+"""Losses are recorded about this often in a run, however long it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainResult:
+    """What a finished run leaves besides the weights."""
+
+    steps: int
+    metrics: dict[str, float]
+    """The last validation's figures, with `train_loss`, the mean over the last recorded steps."""
+    history: list[Row]
+    """Rows of `step`, `loss` (the training loss, a mean since the row before) and other training figures,
+    `learning_rate`, and, where there was a validation, its figures with the prefix `val_`."""
+
+
+def train(
+    model: nn.Module,
+    *,
+    batch_of: Callable[[int], B],
+    loss_of: Callable[[nn.Module, B], tuple[Tensor, Figures]],
+    learn: LearnConfig,
+    folder: Path,
+    config_sha256: str,
+    device: torch.device,
+    seed: int,
+    validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    parameters: Iterable[nn.Parameter] | None = None,
+) -> Generator[Progress, None, TrainResult]:
+    """Train `model` in place, yielding after every step; go on from the newest checkpoint of `folder`.
+
+    Closing the generator writes a checkpoint first.
+
+    Args:
+        batch_of: a pure function of the step (0..steps - 1), called one step ahead in a thread of its own; its
+            tensors are moved to `device`.
+        loss_of: scalar loss and figures to report, such as the accuracy on the batch.
+        folder: receives `checkpoints/`, `metrics.jsonl` and `tensorboard/`.
+        config_sha256: tells this run from others; see `checkpoint.digest_of`.
+        validate: called with the model in evaluation mode, without gradients, every `validate_every_steps` and at
+            the end.
+        parameters: those to train; None trains all. Batch norms outside them keep their statistics.
+
+    Raises:
+        TrainingDiverged: the loss is not finite; the weights are those before that step.
+        CheckpointMismatch, CheckpointDamaged: see `load_checkpoint`.
+    """
+    run = RunState(placed(model, device), learn, device=device, seed=seed, parameters=parameters)
+    checkpoints = folder / "checkpoints"
+    run.restore(load_checkpoint(checkpoints, config_sha256=config_sha256))
+    history = History(folder, run.rows)
+    saved = run.step
+
+    def save() -> None:
+        nonlocal saved
+        if saved != run.step:
+            save_checkpoint(checkpoints, run.checkpoint(history.rows), config_sha256=config_sha256)
+            saved = run.step
+
+    def fetch(step: int) -> B:
+        return moved(batch_of(step), device)
+
+    every = max(1, learn.steps // NUM_ROWS)
+    prefetcher = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
+    try:
+        ahead = prefetcher.submit(fetch, run.step) if run.step < learn.steps else None
+        while ahead is not None:
+            batch = ahead.result()
+            ahead = prefetcher.submit(fetch, run.step + 1) if run.step + 1 < learn.steps else None
+            run.advance(batch, loss_of)
+            last = run.step == learn.steps
+            if validate is not None and (run.step % learn.validate_every_steps == 0 or last):
+                history.add(run.step, run.take_means() | run.measure(validate))
+            elif run.step % every == 0 or last:
+                history.add(run.step, run.take_means())
+            if run.step % learn.checkpoint_every_steps == 0 or last:
+                save()
+            yield Progress(phase="train", step=run.step, total=learn.steps, metrics=run.latest())
+    except GeneratorExit:
+        save()
+        raise
+    finally:
+        prefetcher.shutdown(wait=True, cancel_futures=True)
+        history.close()
+    return TrainResult(steps=run.step, metrics=run.metrics(), history=history.rows)

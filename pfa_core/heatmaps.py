@@ -1,0 +1,100 @@
+"""Heatmaps: what a Pose ConvNet is trained to draw, the loss, and how joints are read out. Source: paper section 4.2.
+
+A crop of crop_px is covered by cells x cells equal cells; the stride crop_px / cells is 256 / 60 px for the paper.
+Crop px c (centre of the first pixel at 0) and cell o (centre of the first cell at 0) are the same place when
+c = (o + 1/2) stride - 1/2.
+
+Axes: B batch, K joints, h x w cells.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+def px_to_cells(points_px: Tensor, *, crop_px: int, cells: int) -> Tensor:
+    """(..., 2) crop px -> (..., 2) cells (column, row), fractional."""
+    return (points_px + 0.5) * (cells / crop_px) - 0.5
+
+
+def cells_to_px(points_cells: Tensor, *, crop_px: int, cells: int) -> Tensor:
+    """(..., 2) cells (column, row) -> (..., 2) crop px."""
+    return (points_cells + 0.5) * (crop_px / cells) - 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the heatmaps of a batch should show."""
+
+    maps: Tensor
+    """(B, K, h, w) float32: +1 around the joint, -1 elsewhere."""
+    drawn: Tensor
+    """(B, K) bool: the joint is labelled and lies in the crop; other maps do not count."""
+
+
+def targets(keypoints_px: Tensor, labelled: Tensor, *, crop_px: int, cells: int, positive_cells: int) -> Targets:
+    """Draw +1 on the square of positive_cells x positive_cells cells around each joint's cell, -1 elsewhere.
+
+    A joint outside the crop is treated as one that is not labelled. The square is cut off at the heatmap's border.
+
+    Args:
+        keypoints_px: (B, K, 2) float, (x, y) in crop px; anything, nan too, where not labelled.
+        labelled: (B, K) bool.
+        crop_px: side of the crop, px.
+        cells: side of the heatmap, cells.
+        positive_cells: side of the square, odd. The paper: 3.
+    """
+    place = px_to_cells(keypoints_px, crop_px=crop_px, cells=cells)
+    inside = ((place >= -0.5) & (place < cells - 0.5)).all(dim=-1)  # False for nan
+    drawn = labelled & inside
+    centre = (place.nan_to_num(0.0) + 0.5).floor()  # (B, K, 2): the cell that holds the joint
+    along = torch.arange(cells, dtype=centre.dtype, device=centre.device)
+    near = (along - centre[..., None]).abs() <= positive_cells // 2  # (B, K, 2, cells)
+    positive = near[..., 1, :, None] & near[..., 0, None, :] & drawn[..., None, None]  # (B, K, h, w)
+    return Targets(maps=positive.to(torch.float32).mul_(2).sub_(1), drawn=drawn)
+
+
+def heatmap_loss(heatmaps: Tensor, wanted: Targets) -> Tensor:
+    """Euclidean loss in which positive and negative cells carry equal total weight.
+
+    Each squared difference is divided by twice the number of cells of its sign in its heatmap, so both signs weigh
+    one half; the loss of the batch is the mean over the heatmaps that count, and 0 when none does.
+
+    Args:
+        heatmaps: (B, K, h, w) float.
+
+    Returns:
+        () float32.
+
+    Source: paper section 4.2: the gradient of a positive cell is weighted by the inverse of the number of positive
+    cells, and similarly for the negative cells; the losses of the joints are averaged.
+    """
+    positive = wanted.maps > 0
+    num_positive = positive.sum(dim=(-2, -1))  # (B, K)
+    num_negative = positive[0, 0].numel() - num_positive
+    squares = (heatmaps.to(torch.float32) - wanted.maps).square()
+    of_positive = (squares * positive).sum(dim=(-2, -1)) / num_positive.clamp(min=1)
+    of_negative = (squares * ~positive).sum(dim=(-2, -1)) / num_negative.clamp(min=1)
+    counts = wanted.drawn.to(torch.float32)
+    return ((of_positive + of_negative) / 2 * counts).sum() / counts.sum().clamp(min=1)
+
+
+def decode(heatmaps: Tensor, *, crop_px: int, top_cells: int) -> tuple[Tensor, Tensor]:
+    """Read joints out: the centroid of the `top_cells` highest cells of each heatmap. Source: paper section 4.2.
+
+    Args:
+        heatmaps: (B, K, h, w) float, h = w.
+        crop_px: side of the crop, px.
+        top_cells: the paper's 20; at most h w are taken.
+
+    Returns:
+        (B, K, 2) float32, (x, y) in crop px, and (B, K) float32 scores in [0, 1]: the mean of those cells, with -1
+        (background) at 0 and +1 (joint) at 1.
+    """
+    cells = heatmaps.shape[-1]
+    flat = heatmaps.to(torch.float32).flatten(2)  # (B, K, h w)
+    values, places = flat.topk(min(top_cells, flat.shape[-1]), dim=-1)  # (B, K, top)
+    points = torch.stack([places % cells, places // cells], dim=-1).to(torch.float32)  # (B, K, top, 2)
+    scores = ((values.mean(dim=-1) + 1) / 2).clamp(0, 1)
+    return cells_to_px(points.mean(dim=-2), crop_px=crop_px, cells=cells), scores

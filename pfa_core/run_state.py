@@ -1,0 +1,163 @@
+"""The state of a training run, and how one step changes it."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from pfa_core.checkpoint import Checkpoint
+from pfa_core.config.net import LearnConfig
+from pfa_core.devices import autocast
+from pfa_core.errors import CheckpointMismatch, TrainingDiverged
+from pfa_core.history import Row
+from pfa_core.schedules import learning_rate
+from pfa_core.seeds import seeded
+
+B = TypeVar("B")
+Figures = Mapping[str, float | Tensor]
+
+
+class RunState:
+    """The state of a run and how a step changes it."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        learn: LearnConfig,
+        *,
+        device: torch.device,
+        seed: int,
+        parameters: Iterable[nn.Parameter] | None,
+    ) -> None:
+        self.step = 0
+        """Optimiser steps done."""
+        self.rows: list[Row] = []
+        """The history that a checkpoint brought along."""
+        self._model, self._learn, self._device, self._seed = model, learn, device, seed
+        self._batch: Row = {}
+        self._sums: Row = {}
+        self._num_summed = 0
+        self._means: Row = {}
+        self._measured: Row = {}
+        chosen = None if parameters is None else set(parameters)
+        for parameter in model.parameters():
+            parameter.requires_grad_(chosen is None or parameter in chosen)
+        self._trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self._still = [module for module in model.modules() if _stays_still(module)]
+        self._optimizer = _optimizer(list(self._trained.values()), learn)
+
+    def advance(self, batch: B, loss_of: Callable[[nn.Module, B], tuple[Tensor, Figures]]) -> None:
+        """Take one step.
+
+        Raises:
+            TrainingDiverged: the loss is not finite; nothing was stepped.
+        """
+        rate = learning_rate(self.step, self._learn)
+        with seeded(self._seed, self.step, device=self._device):
+            loss, figures = self._backward(batch, loss_of)
+        if self._learn.max_norm is not None:
+            nn.utils.clip_grad_norm_(self._trained.values(), self._learn.max_norm)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        self.step += 1
+        row = {name: _number(figure) for name, figure in figures.items()} | {"loss": loss}
+        self._sums = {name: self._sums.get(name, 0.0) + figure for name, figure in row.items()}
+        self._num_summed += 1
+        self._batch = row | {"learning_rate": rate}
+
+    def _backward(self, batch: B, loss_of: Callable[[nn.Module, B], tuple[Tensor, Figures]]) -> tuple[float, Figures]:
+        """Leave the gradients in the parameters; the loss and the figures."""
+        self._model.train()
+        for module in self._still:
+            module.eval()
+        with autocast(self._device, wanted=self._learn.autocast):
+            loss, figures = loss_of(self._model, batch)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise TrainingDiverged(
+                f"The loss is {value} at step {self.step + 1}. Lower learn.learning_rate (now"
+                f" {self._learn.learning_rate:g}) or set learn.max_norm.",
+                step=self.step + 1,
+            )
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        return value, figures
+
+    def take_means(self) -> Row:
+        """The training figures' means since the last call, and the rate of the last step."""
+        self._means = {name: total / self._num_summed for name, total in self._sums.items()}
+        self._sums, self._num_summed = {}, 0
+        return self._means | {"learning_rate": self._batch["learning_rate"]}
+
+    def measure(self, validate: Callable[[nn.Module], Mapping[str, float]]) -> Row:
+        """Validate; the figures with the prefix `val_`."""
+        self._model.eval()
+        key = (self._seed, self.step, 1)
+        with torch.no_grad(), seeded(*key, device=self._device), autocast(self._device, wanted=self._learn.autocast):
+            self._measured = {name: _number(figure) for name, figure in validate(self._model).items()}
+        return _prefixed(self._measured, "val_")
+
+    def latest(self) -> Row:
+        """Figures of the last batch, and of the last validation with the prefix `val_`."""
+        return self._batch | _prefixed(self._measured, "val_")
+
+    def metrics(self) -> Row:
+        """Figures of the last validation, and the last means of the training figures with the prefix `train_`."""
+        return self._measured | _prefixed(self._means, "train_")
+
+    def checkpoint(self, rows: list[Row]) -> Checkpoint:
+        """The state as it is now."""
+        tensors = {f"model.{name}": tensor for name, tensor in self._model.state_dict().items()}
+        for name, parameter in self._trained.items():
+            momentum = self._optimizer.state[parameter].get("momentum_buffer")
+            if momentum is not None:
+                tensors[f"momentum.{name}"] = momentum
+        state = {
+            "rows": rows, "measured": self._measured, "means": self._means,
+            "sums": self._sums, "num_summed": self._num_summed,
+        }  # fmt: skip
+        return Checkpoint(step=self.step, tensors=tensors, state=state)
+
+    def restore(self, checkpoint: Checkpoint | None) -> None:
+        """Go on from a checkpoint; None leaves everything as it is."""
+        if checkpoint is None:
+            return
+        weights = {n.removeprefix("model."): t for n, t in checkpoint.tensors.items() if n.startswith("model.")}
+        try:
+            self._model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise CheckpointMismatch("The checkpoint's weights do not fit this network.") from error
+        for name, parameter in self._trained.items():
+            momentum = checkpoint.tensors.get(f"momentum.{name}")
+            if momentum is not None:
+                self._optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
+        self.step = checkpoint.step
+        self.rows = checkpoint.state["rows"]
+        self._measured, self._means = checkpoint.state["measured"], checkpoint.state["means"]
+        self._sums, self._num_summed = checkpoint.state["sums"], checkpoint.state["num_summed"]
+
+
+def _number(figure: float | Tensor) -> float:
+    return figure.item() if isinstance(figure, Tensor) else float(figure)
+
+
+def _prefixed(row: Row, prefix: str) -> Row:
+    return {prefix + name: figure for name, figure in row.items()}
+
+
+def _stays_still(module: nn.Module) -> bool:
+    """Whether a batch norm is not trained, so that its running statistics must not move either."""
+    own = list(module.parameters(recurse=False))
+    return isinstance(module, nn.modules.batchnorm._BatchNorm) and bool(own) and not any(p.requires_grad for p in own)
+
+
+def _optimizer(parameters: list[nn.Parameter], learn: LearnConfig) -> torch.optim.SGD:
+    """SGD with momentum; biases and batch norms are not decayed."""
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": learn.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.SGD(groups, lr=learn.learning_rate, momentum=learn.momentum, fused=True)

@@ -1,0 +1,285 @@
+import dataclasses
+import json
+import math
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]  # it has no stubs
+from torch import Tensor, nn
+
+from pfa_core.config.net import LearnConfig
+from pfa_core.devices import computes_bf16, moved
+from pfa_core.engine import TrainResult, device_of, train
+from pfa_core.errors import CheckpointMismatch, TrainingDiverged
+from pfa_core.progress import Progress, run_to_end
+from tests.unit.pfa_core import toy_run
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Sums are then added in one order, so that runs can be compared bit by bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def finished(folder: Path) -> tuple[dict[str, Tensor], TrainResult]:
+    model = toy_run.new_model()
+    result = run_to_end(toy_run.run(model, folder), lambda _: None)
+    return model.state_dict(), result
+
+
+def equal(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> bool:
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Tensor], TrainResult]:
+    torch.set_num_threads(1)
+    return finished(tmp_path_factory.mktemp("uninterrupted"))
+
+
+def rows_of(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("steps", [1, 5, 7, 13])
+def test_closed_and_resumed_equals_uninterrupted(
+    tmp_path: Path, steps: int, uninterrupted: tuple[dict[str, Tensor], TrainResult]
+) -> None:
+    first = toy_run.run(toy_run.new_model(), tmp_path)
+    for _ in range(steps):
+        next(first)
+    first.close()
+
+    weights, result = finished(tmp_path)
+
+    assert equal(weights, uninterrupted[0])
+    assert result == uninterrupted[1]
+    assert rows_of(tmp_path) == result.history
+
+
+@pytest.mark.parametrize("steps", [3, 12])
+def test_killed_and_resumed_equals_uninterrupted(
+    tmp_path: Path, steps: int, uninterrupted: tuple[dict[str, Tensor], TrainResult]
+) -> None:
+    command = [sys.executable, "-m", "tests.unit.pfa_core.toy_run", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        while int(process.stdout.readline()) < steps:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+
+    weights, result = finished(tmp_path)
+
+    assert equal(weights, uninterrupted[0])
+    assert result == uninterrupted[1]
+    assert rows_of(tmp_path) == result.history
+
+
+def test_torn_checkpoint_falls_back_to_the_one_before(
+    tmp_path: Path, uninterrupted: tuple[dict[str, Tensor], TrainResult]
+) -> None:
+    first = toy_run.run(toy_run.new_model(), tmp_path)
+    for _ in range(12):
+        next(first)
+    first.close()
+    newest = tmp_path / "checkpoints" / "step-00000012.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-100])
+
+    resumed = toy_run.run(model := toy_run.new_model(), tmp_path)
+    assert next(resumed).step == 11
+    run_to_end(resumed, lambda _: None)
+    assert equal(model.state_dict(), uninterrupted[0])
+
+
+def test_finished_run_answers_again_without_training(
+    tmp_path: Path, uninterrupted: tuple[dict[str, Tensor], TrainResult]
+) -> None:
+    finished(tmp_path)
+    heard: list[Progress] = []
+    model = toy_run.new_model()
+    result = run_to_end(toy_run.run(model, tmp_path), heard.append)
+    assert heard == []
+    assert result == uninterrupted[1]
+    assert equal(model.state_dict(), uninterrupted[0])
+
+
+def one_weight(value: float = 1.0) -> nn.Module:
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, value)
+    return model
+
+
+def plain(steps: int = 3, **changes: Any) -> LearnConfig:
+    base = LearnConfig(
+        batch_size=1, steps=steps, learning_rate=0.1, drop_at=1.0, weight_decay=0.0,
+        validate_every_steps=1000, checkpoint_every_steps=1000, autocast=False,
+    )  # fmt: skip
+    return dataclasses.replace(base, **changes)
+
+
+def start(model: nn.Module, folder: Path, learn: LearnConfig, loss_of: Callable[..., Any], **more: Any) -> Any:
+    return train(
+        model, batch_of=lambda step: torch.tensor([[float(step)]]), loss_of=loss_of, learn=learn, folder=folder,
+        config_sha256="x", device=torch.device("cpu"), seed=0, **more,
+    )  # fmt: skip
+
+
+def test_steps_follow_sgd_with_momentum_and_decay_by_hand(tmp_path: Path) -> None:
+    """loss = 3 w, so the gradient is 3 + decay w; v = 0.9 v + g; w = w - rate v."""
+    model = one_weight()
+    learn = plain(steps=4, weight_decay=0.01, schedule="step", drop_at=0.5)
+    run_to_end(start(model, tmp_path, learn, lambda net, _: (3 * net.weight.sum(), {})), lambda _: None)
+
+    weight, velocity = 1.0, 0.0
+    for rate in (0.1, 0.1, 0.01, 0.01):
+        velocity = 0.9 * velocity + 3 + 0.01 * weight
+        weight -= rate * velocity
+    assert model.get_parameter("weight").item() == pytest.approx(weight, rel=1e-6)
+
+
+def test_gradients_are_clipped_to_max_norm(tmp_path: Path) -> None:
+    model = one_weight()
+    learn = plain(steps=1, max_norm=0.5)
+    run_to_end(start(model, tmp_path, learn, lambda net, _: (3 * net.weight.sum(), {})), lambda _: None)
+    assert model.get_parameter("weight").item() == pytest.approx(1 - 0.1 * 0.5, rel=1e-5)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_divergence_is_raised_before_the_step(tmp_path: Path, bad: float) -> None:
+    model = one_weight()
+
+    def loss_of(net: nn.Module, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
+        factor = torch.where(batch == 2, bad, 0.0)  # the third batch
+        return (net(torch.ones(1, 1)) * (1 + factor)).sum(), {}
+
+    steps = start(model, tmp_path, plain(steps=5), loss_of)
+    next(steps)
+    next(steps)
+    before = model.get_parameter("weight").clone()
+    with pytest.raises(TrainingDiverged, match="step 3") as caught:
+        next(steps)
+    assert caught.value.facts == {"step": 3}
+    assert torch.equal(model.get_parameter("weight"), before)
+
+
+def test_only_the_chosen_parameters_move_and_frozen_batch_norms_keep_their_statistics(tmp_path: Path) -> None:
+    frozen, free, last = nn.BatchNorm1d(1), nn.Linear(1, 1), nn.BatchNorm1d(1)
+    model = nn.Sequential(frozen, free, last)
+    before = {name: tensor.clone() for name, tensor in frozen.state_dict().items()}
+    still = free.weight.clone()
+
+    def loss_of(net: nn.Module, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
+        return net(batch + torch.arange(4.0)[:, None]).pow(3).sum(), {}
+
+    run_to_end(
+        start(model, tmp_path, plain(), loss_of, parameters=[*free.parameters(), *last.parameters()]),
+        lambda _: None,
+    )
+    assert equal(frozen.state_dict(), before)
+    assert not torch.equal(free.weight, still)
+    assert int(last.state_dict()["num_batches_tracked"]) == 3
+
+
+def test_events_and_rows_can_be_read_while_it_runs(tmp_path: Path) -> None:
+    steps = start(one_weight(), tmp_path, plain(steps=9), lambda net, _: (net.weight.sum(), {"accuracy": 0.5}))
+    next(steps)
+    row = {"step": 1, "loss": pytest.approx(1.0), "accuracy": 0.5, "learning_rate": 0.1}
+    assert rows_of(tmp_path) == [row]
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(1, 1.0)]
+    steps.close()
+
+
+def test_progress_carries_figures_of_the_batch_and_of_the_last_validation(tmp_path: Path) -> None:
+    heard: list[Progress] = []
+    learn = plain(steps=4, validate_every_steps=2)
+    result = run_to_end(
+        start(one_weight(), tmp_path, learn, lambda net, _: (net.weight.sum(), {}), validate=lambda _: {"auc": 0.75}),
+        heard.append,
+    )
+    assert [(p.phase, p.step, p.total) for p in heard] == [("train", n, 4) for n in (1, 2, 3, 4)]
+    assert "val_auc" not in heard[0].metrics
+    assert heard[1].metrics["val_auc"] == 0.75
+    assert result.metrics["auc"] == 0.75
+    assert [row["step"] for row in result.history] == [1, 2, 3, 4]
+    assert [row.get("val_auc") for row in result.history] == [None, 0.75, None, 0.75]
+
+
+def test_a_failing_batch_reaches_the_caller(tmp_path: Path) -> None:
+    def batch_of(step: int) -> Tensor:
+        if step == 2:
+            raise RuntimeError("no such batch")
+        return torch.zeros(1, 1)
+
+    steps = train(
+        one_weight(), batch_of=batch_of, loss_of=lambda net, _: (net(torch.ones(1, 1)).sum(), {}), learn=plain(9),
+        folder=tmp_path, config_sha256="x", device=torch.device("cpu"), seed=0,
+    )  # fmt: skip
+    with pytest.raises(RuntimeError, match="no such batch"):
+        run_to_end(steps, lambda _: None)
+
+
+def test_another_configuration_is_refused(tmp_path: Path) -> None:
+    steps = start(one_weight(), tmp_path, plain(), lambda net, _: (net.weight.sum(), {}))
+    next(steps)
+    steps.close()
+    other = train(
+        one_weight(), batch_of=lambda _: torch.zeros(1, 1), loss_of=_through, learn=plain(),
+        folder=tmp_path, config_sha256="y", device=torch.device("cpu"), seed=0,
+    )  # fmt: skip
+    with pytest.raises(CheckpointMismatch):
+        next(other)
+
+
+def test_global_random_state_is_untouched(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(1, 1), nn.Dropout())
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    run_to_end(start(model, tmp_path, plain(), _through), lambda _: None)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def _through(net: nn.Module, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
+    return net(batch).sum(), {}
+
+
+def test_moved_reaches_every_tensor_of_nested_values() -> None:
+    @dataclasses.dataclass
+    class Batch:
+        images: Tensor
+        names: list[str]
+
+    batch = (Batch(torch.zeros(2), ["a"]), {"x": torch.ones(1)}, [torch.ones(1), 3])
+    got = moved(batch, torch.device("meta"))
+    assert got[0].images.device.type == "meta"
+    assert got[0].names == ["a"]
+    assert got[1]["x"].device.type == "meta"
+    assert isinstance(got[2][0], Tensor)
+    assert got[2][0].device.type == "meta"
+    assert got[2][1] == 3
+
+
+def test_device_of_names() -> None:
+    assert device_of("cpu") == torch.device("cpu")
+    assert device_of("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_bf16_is_used_only_where_the_processor_says_so() -> None:
+    flags = Path("/proc/cpuinfo").read_text().split()
+    assert computes_bf16(torch.device("cpu")) == bool({"avx512_bf16", "amx_bf16"} & set(flags))
