@@ -5,7 +5,7 @@ document, which is what the test of every route reads.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
@@ -13,10 +13,8 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from api.deps import Services
 from api.errors import Forbidden, Unauthenticated
+from pfa_store.keys import SCOPES
 from pfa_store.settings import is_loopback
-
-Scope = Literal["read", "predict", "jobs", "admin"]
-SCOPES: tuple[Scope, ...] = ("read", "predict", "jobs", "admin")
 
 _bearer = HTTPBearer(
     auto_error=False, scheme_name="bearer", description="`Authorization: Bearer <key>`; a key is made by `pfa keys`"

@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.errors import MediaUnsupported, PayloadTooLarge, RequestInvalid
 from api.limits import too_large
+from pfa_store.files import Files, disk_errors
 
 FLUSH_BYTES = 2**20
 
@@ -76,22 +77,18 @@ def is_multipart(request: Request) -> bool:
 
 
 @asynccontextmanager
-async def received_form(
-    request: Request, *, folder: Path, limits: FormLimits, require_space: Callable[[int], None]
-) -> AsyncIterator[ReceivedForm]:
-    """Receive a form into a temporary folder under `folder` (which exists), removed on the way out.
-
-    Args:
-        require_space: called with the number of bytes about to be written; raises when the disk is short.
+async def received_form(request: Request, *, files: Files, limits: FormLimits) -> AsyncIterator[ReceivedForm]:
+    """Receive a form into a temporary folder of the data folder, removed on the way out.
 
     Raises:
+        DiskFull: the reserve of free space would be used up.
         MediaUnsupported: not multipart/form-data, or without its boundary.
         RequestInvalid: a damaged body, a field or file that the call does not take.
         PayloadTooLarge: a cap of `limits` is reached.
     """
     boundary = _boundary(request)
-    with TemporaryDirectory(prefix="form-", dir=folder) as temporary:
-        reader = _Reader(boundary, folder=Path(temporary), limits=limits, require_space=require_space)
+    with TemporaryDirectory(prefix="form-", dir=files.root / "tmp") as temporary:
+        reader = _Reader(boundary, folder=Path(temporary), limits=limits, require_space=files.ensure_space)
         try:
             async for chunk in request.stream():
                 await reader.feed(chunk)
@@ -249,7 +246,8 @@ class _Reader:
     def _keep_file(self, part: _Part, path: Path) -> None:
         self._flush(part, path)
         assert part.file is not None
-        part.file.close()
+        with disk_errors():
+            part.file.close()
         self._files.append(
             ReceivedFile(
                 field=part.name,
@@ -262,7 +260,8 @@ class _Reader:
 
     def _flush(self, part: _Part, path: Path) -> None:
         self._require_space(len(part.pending))
-        if part.file is None:
-            part.file = path.open("xb")
-        part.file.write(part.pending)
+        with disk_errors():
+            if part.file is None:
+                part.file = path.open("xb")
+            part.file.write(part.pending)
         part.pending = bytearray()

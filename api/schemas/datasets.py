@@ -26,6 +26,12 @@ class VideoEntry(BaseModel):
         return VideoItem(video_id=self.video, label=self.label, group=self.group, split=self.split)
 
 
+class DatasetName(BaseModel):
+    """The text fields of a form that makes a data set."""
+
+    name: Name
+
+
 class DatasetCreate(BaseModel):
     """A data set of uploaded videos."""
 

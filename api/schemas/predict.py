@@ -24,7 +24,9 @@ class ModelParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: ModelRef | None = Field(None, description="`name`, `name@version` or `name@alias`; may be left out while there is one choice")  # fmt: skip
+    model: ModelRef | None = Field(
+        None, description="`name`, `name@version` or `name@alias`; may be left out while there is only one choice"
+    )
 
 
 class PoseParams(ModelParams):

@@ -14,7 +14,7 @@ class Problem(BaseModel):
                 "title": "Unprocessable Entity",
                 "status": 422,
                 "code": "no_usable_videos",
-                "detail": "None of the 2 videos can be used. Send clips of at least 13 frames in which something moves.",
+                "detail": "None of the 2 videos can be used. Send longer clips in which something moves.",
                 "instance": "/jobs/pretrain",
                 "left_out": [{"file": "still.mp4", "code": "video_still", "message": "Nothing moves in it."}],
             }

@@ -1,0 +1,193 @@
+"""Train a Pose ConvNet on labelled joints. Source: paper section 4.2.
+
+Axes: B batch, K joints, S side of a crop in px.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pfa_core.checkpoint import digest_of
+from pfa_core.config.pose import PoseConfig
+from pfa_core.engine import device_of, train
+from pfa_core.heatmaps import decode, heatmap_loss, targets
+from pfa_core.manifest import ModelConfig
+from pfa_core.metrics import pck, pdj, torso_diameters
+from pfa_core.models import copy_backbone
+from pfa_core.nets.pose import PoseNet
+from pfa_core.nets.preprocess import normalise_rgb
+from pfa_core.people import Person
+from pfa_core.pose_samples import PoseSamples, cut_people, with_joints
+from pfa_core.progress import Progress, run_to_end
+from pfa_core.seeds import generator, seeded
+from pfa_core.skeleton import JointSet
+from pfa_core.splits import epoch_items, train_and_val
+
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseResult:
+    """A finetuned Pose ConvNet."""
+
+    model: PoseNet
+    config: ModelConfig
+    """What `save_model` needs to write it."""
+    metrics: Mapping[str, float]
+    history: Sequence[Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class PoseBatch:
+    """What one step learns from."""
+
+    crops_u8: Tensor
+    """(B, 3, S, S) uint8."""
+    keypoints_px: Tensor
+    """(B, K, 2) float32, crop px."""
+    labelled: Tensor
+    """(B, K) bool."""
+
+
+def finetune_pose(
+    people: Sequence[Person],
+    *,
+    joints: JointSet,
+    config: PoseConfig,
+    folder: Path,
+    seed: int,
+    init: nn.Module | None = None,
+    device: str = "auto",
+) -> Generator[Progress, None, PoseResult]:
+    """Train on people of split `train` (or of none), validate on `val` or a held-out tenth; `test` is never looked at.
+
+    Args:
+        people: `image` must be a file that opens. Those without a labelled joint of the set are left out.
+        folder: checkpoints, metrics and event files; a run that was stopped goes on from there.
+        init: the model that conv1 to conv5 are copied from; None: random.
+
+    Raises:
+        DatasetUnsuitable: no labelled joint, or nobody to train on.
+        ModelUnsuitable: `init` has another width or normalisation than `config.net`.
+        InputError: an image does not read.
+        TrainingDiverged, CheckpointMismatch: see `engine.train`.
+    """
+    learners, held_out = train_and_val(with_joints(people, joints), seed=seed)
+    with seeded(seed):
+        model = PoseNet(config.net, len(joints))
+    if init is not None:
+        copy_backbone(init, model)
+    scale, crop_px = config.torso_scale, config.net.crop_px
+    samples = yield from cut_people(learners, joints=joints, torso_scale=scale, crop_px=crop_px, folder=folder)
+    val = yield from cut_people(held_out, joints=joints, torso_scale=scale, crop_px=crop_px, folder=folder)
+    result = yield from train(
+        model,
+        batch_of=PoseBatches(samples, joints=joints, config=config, seed=seed),
+        loss_of=_loss_of(config),
+        learn=config.learn,
+        folder=folder,
+        config_sha256=digest_of(config, joints, {"seed": seed, "num_people": len(learners)}),
+        device=device_of(device),
+        seed=seed,
+        validate=_validation(val, joints=joints, config=config) if len(val) else None,
+    )
+    return PoseResult(
+        model=model, config=pose_model_config(config, joints), metrics=result.metrics, history=result.history
+    )
+
+
+def pose_model_config(config: PoseConfig, joints: JointSet) -> ModelConfig:
+    """How a model folder describes a Pose ConvNet."""
+    return ModelConfig(kind="pose", net=config.net, joints=joints, settings=asdict(config))
+
+
+class PoseBatches:
+    """The batches of a run: a pure function of (samples, seed, step)."""
+
+    def __init__(self, samples: PoseSamples, *, joints: JointSet, config: PoseConfig, seed: int) -> None:
+        self._samples = samples
+        self._keypoints_px = samples.in_crop_px()
+        self._twins = np.array(joints.mirrored)
+        self._config = config
+        self._seed = seed
+
+    def __call__(self, step: int) -> PoseBatch:
+        """The batch of step 0, 1, ...; with `flip`, a random half of it is mirrored."""
+        count = self._config.learn.batch_size
+        chosen = epoch_items(step, num_items=len(self._samples), batch_size=count, seed=self._seed)
+        crops_u8 = self._samples.crops_u8[chosen]  # (B, S, S, 3), a copy
+        keypoints_px, labelled = self._keypoints_px[chosen], self._samples.labelled[chosen]
+        if self._config.flip:
+            mirrored = generator(self._seed, 2, step).random(count) < 0.5
+            crops_u8[mirrored] = crops_u8[mirrored, :, ::-1]
+            keypoints_px[mirrored] = mirror(keypoints_px[mirrored], side_px=crops_u8.shape[1], twins=self._twins)
+            labelled[mirrored] = labelled[mirrored][:, self._twins]
+        return PoseBatch(
+            torch.from_numpy(crops_u8).permute(0, 3, 1, 2), torch.from_numpy(keypoints_px), torch.from_numpy(labelled)
+        )
+
+
+def mirror(keypoints_px: NDArray[np.float32], *, side_px: int, twins: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Keypoints of a mirrored crop: x runs the other way, left joints become right ones.
+
+    Args:
+        keypoints_px: (B, K, 2) crop px.
+        twins: (K,) index of each joint's twin, `JointSet.mirrored`.
+    """
+    swapped = keypoints_px[:, twins].copy()
+    swapped[..., 0] = side_px - 1 - swapped[..., 0]
+    return swapped
+
+
+def predict_samples(
+    model: nn.Module, samples: PoseSamples, *, top_cells: int
+) -> Generator[Progress, None, NDArray[np.float64]]:
+    """(N, K, 2) the places that a model finds, image px."""
+    device = next(model.parameters()).device
+    found = []
+    for start in range(0, len(samples), _BATCH):
+        crops_u8 = samples.images(slice(start, start + _BATCH)).to(device)
+        with torch.no_grad():
+            heatmaps = model(normalise_rgb(crops_u8))
+        places_px, _ = decode(heatmaps, crop_px=crops_u8.shape[-1], top_cells=top_cells)
+        found.append(places_px.cpu().numpy().astype(np.float64))
+        yield Progress(phase="predict", step=min(start + _BATCH, len(samples)), total=len(samples))
+    return samples.to_image_px(np.concatenate(found))
+
+
+def _loss_of(config: PoseConfig) -> Callable[[nn.Module, PoseBatch], tuple[Tensor, dict[str, float]]]:
+    def loss_of(model: nn.Module, batch: PoseBatch) -> tuple[Tensor, dict[str, float]]:
+        heatmaps = model(normalise_rgb(batch.crops_u8))  # (B, K, c, c)
+        wanted = targets(
+            batch.keypoints_px,
+            batch.labelled,
+            crop_px=config.net.crop_px,
+            cells=heatmaps.shape[-1],
+            positive_cells=config.positive_cells,
+        )
+        return heatmap_loss(heatmaps, wanted), {}
+
+    return loss_of
+
+
+def _validation(
+    samples: PoseSamples, *, joints: JointSet, config: PoseConfig
+) -> Callable[[nn.Module], dict[str, float]]:
+    """`pdj@0.2`, mean over the joints (where torsos are labelled), and `pck@0.1` of the labelled extent."""
+    torso_px = torso_diameters(samples.keypoints_px, samples.labelled, joints=joints)
+    true = samples.keypoints_px, samples.labelled
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        found_px = run_to_end(predict_samples(model, samples, top_cells=config.top_cells), lambda _: None)
+        rates = {
+            "pdj@0.2": pdj(found_px, *true, torso_px=torso_px, fraction=0.2),
+            "pck@0.1": pck(found_px, *true, size_px=samples.sizes_px(), fraction=0.1),
+        }
+        return {name: float(np.nanmean(rate)) for name, rate in rates.items() if not np.isnan(rate).all()}
+
+    return validate

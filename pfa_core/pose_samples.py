@@ -1,0 +1,131 @@
+"""Person crops with their joints, decoded and cut once: what pose models train and are tested on.
+
+Axes: N people, K joints, S side of a crop in px.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pfa_core.crops import PersonCrop, person_crop
+from pfa_core.errors import DatasetUnsuitable, InputError
+from pfa_core.images import read_image
+from pfa_core.people import Person, box_around
+from pfa_core.progress import Progress
+from pfa_core.skeleton import JointSet
+
+MAX_PIXELS = 50_000_000
+"""Larger images are refused."""
+MEMORY_BYTES = 2 * 2**30
+"""More crops than this are kept in a file that the system pages in and out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseSamples:
+    """People as a Pose ConvNet sees them."""
+
+    crops_u8: NDArray[np.uint8]
+    """(N, S, S, 3) RGB."""
+    crops: tuple[PersonCrop, ...]
+    keypoints_px: NDArray[np.float64]
+    """(N, K, 2) true places, image px; nan where not labelled."""
+    labelled: NDArray[np.bool_]
+    """(N, K)."""
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    def images(self, chosen: slice | NDArray[np.int64]) -> Tensor:
+        """(B, 3, S, S) uint8, channels last in memory."""
+        return torch.from_numpy(np.ascontiguousarray(self.crops_u8[chosen])).permute(0, 3, 1, 2)
+
+    def in_crop_px(self) -> NDArray[np.float32]:
+        """(N, K, 2) true places in the px of each person's own crop."""
+        places = [crop.to_crop(points) for crop, points in zip(self.crops, self.keypoints_px, strict=True)]
+        return np.asarray(places, dtype=np.float32).reshape(self.keypoints_px.shape)
+
+    def to_image_px(self, predicted_px: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, K, 2) crop px -> (N, K, 2) image px."""
+        places = [crop.to_image(points) for crop, points in zip(self.crops, predicted_px, strict=True)]
+        return np.asarray(places, dtype=np.float64).reshape(predicted_px.shape)
+
+    def sizes_px(self) -> NDArray[np.float64]:
+        """(N,) the longer side of the box around each person's labelled joints, image px; nan without any."""
+        boxes = [box_around(points[known]) if known.any() else (0, 0, np.nan, np.nan)
+                 for points, known in zip(self.keypoints_px, self.labelled, strict=True)]  # fmt: skip
+        return np.array([max(box[2:]) for box in boxes], dtype=np.float64)
+
+
+def with_joints(people: Sequence[Person], joints: JointSet) -> list[Person]:
+    """Those people of whom at least one joint of the set is labelled.
+
+    Raises:
+        DatasetUnsuitable: nobody.
+    """
+    found = [person for person in people if person.keypoints(joints)[1].any()]
+    if not found:
+        raise DatasetUnsuitable(
+            f"Nobody in the data set has a labelled joint among {', '.join(joints.names)}. Send images with joints."
+        )
+    return found
+
+
+def cut_people(
+    people: Sequence[Person], *, joints: JointSet, torso_scale: float, crop_px: int, folder: Path | None = None
+) -> Generator[Progress, None, PoseSamples]:
+    """Read each person's image and cut the person crop out of it.
+
+    Args:
+        people: people of one image that follow each other share one reading of it.
+        folder: where a file of crops goes when they do not fit in memory; it vanishes with the process.
+
+    Raises:
+        InputError: an image does not read, or a person lies outside it; the message names the image.
+    """
+    crops_u8 = _storage((len(people), crop_px, crop_px, 3), folder)
+    crops: list[PersonCrop] = []
+    keypoints = np.full((len(people), len(joints), 2), np.nan)
+    labelled = np.zeros((len(people), len(joints)), dtype=bool)
+    last: tuple[Path, NDArray[np.uint8]] | None = None
+    for n, person in enumerate(people):
+        if last is None or last[0] != person.image:
+            last = (person.image, _image(person.image))
+        crop = person_crop(person, torso_scale=torso_scale, crop_px=crop_px)
+        crops_u8[n] = _cut(crop, last[1], person)
+        crops.append(crop)
+        keypoints[n], labelled[n] = person.keypoints(joints)
+        yield Progress(phase="crop", step=n + 1, total=len(people))
+    return PoseSamples(crops_u8=crops_u8, crops=tuple(crops), keypoints_px=keypoints, labelled=labelled)
+
+
+def _image(path: Path) -> NDArray[np.uint8]:
+    try:
+        return read_image(path.read_bytes(), max_pixels=MAX_PIXELS)
+    except InputError as error:
+        error.args = (f"{path.name}: {error}",)
+        raise
+    except OSError as error:
+        raise DatasetUnsuitable(f"{path.name}: the image cannot be opened ({error.strerror}).") from error
+
+
+def _cut(crop: PersonCrop, image: NDArray[np.uint8], person: Person) -> NDArray[np.uint8]:
+    try:
+        return crop.cut(image)
+    except InputError as error:
+        error.args = (f"{person.image.name}: {error} Check its boxes and joints.",)
+        raise
+
+
+def _storage(shape: tuple[int, ...], folder: Path | None) -> NDArray[np.uint8]:
+    if folder is None or np.prod(shape, dtype=np.int64) <= MEMORY_BYTES:
+        return np.empty(shape, dtype=np.uint8)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "crops.u8"
+    mapped = np.memmap(path, dtype=np.uint8, mode="w+", shape=shape)
+    path.unlink()  # the mapping keeps it until the process ends
+    return mapped
