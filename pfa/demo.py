@@ -16,24 +16,12 @@ from pathlib import Path
 from rich.console import Console
 
 from pfa.demo_service import DemoService
-from pfa.demo_stages import own_videos, sample_clips
+from pfa.demo_stages import Budget, own_videos, sample_clips
 from pfa.errors import DemoFailed
 from pfa.report import write_report
 from pfa.up import StopRequested, service, stop_on_signals
 from pfa_client.client import Client
 from pfa_store.settings import Settings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """How much the demo computes; the default takes about ten minutes on two cores."""
-
-    num_actors: int = 12
-    num_frames: int = 40
-    pretrain_steps: int = 900
-    pose_steps: int = 400
-    action_steps: int = 300
-    images_per_clip: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
