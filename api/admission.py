@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
+from api.errors import RequestInvalid
 from api.ingest import no_usable_videos
 from api.schemas.videos import LeftOut
 from pfa_core.config.action import ActionConfig
@@ -198,3 +199,23 @@ def need_kind(model: ModelVersion, use: Use) -> None:
             f"{model.ref} is a {model.kind} model; this call needs one of kind {' or '.join(KINDS_FOR[use])}.",
             kind=model.kind,
         )
+
+
+def default_model(use: Use, store: Store) -> str:
+    """The model of a request that names none: the only one of its kind, or the only one with a `production` alias.
+
+    Raises:
+        RequestInvalid: there is no such choice; the message lists what there is.
+    """
+    fitting = [model for model in store.models.list() if model.kind in KINDS_FOR[use]]
+    if len(fitting) == 1:
+        return fitting[0].name
+    live = [name for name in (model.name for model in fitting) if _has_production(name, store)]
+    if len(live) == 1:
+        return f"{live[0]}@production"
+    names = ", ".join(model.name for model in fitting) or "none yet"
+    raise RequestInvalid(f"Name a `model`; there are: {names}.", field="model")
+
+
+def _has_production(name: str, store: Store) -> bool:
+    return any("production" in version.aliases for version in store.models.versions(name))

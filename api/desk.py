@@ -1,4 +1,4 @@
-"""Where jobs are handed in: the same request twice is one job, an impossible one is refused, files become a data set."""
+"""Where jobs are handed in: twice the same is one job, the impossible is refused, files become a data set."""
 
 import hashlib
 import json

@@ -88,7 +88,7 @@ def make_dataset(store: Store, form: ReceivedForm, *, name: str, key_id: str | N
     sent = list(unpacked(form.files_of("files"), store))
     if not sent:
         raise RequestInvalid("The form needs at least one file in its field 'files'.", field="files")
-    images = [file for file in sent if _is_image(_head(file.path))]
+    images = [file for file in sent if is_image(_head(file.path))]
     if not images:
         return _of_videos(store, sent, notes, name=name, key_id=key_id)
     if len(images) < len(sent):
@@ -128,7 +128,8 @@ def _head(path: Path) -> bytes:
         return file.read(16)
 
 
-def _is_image(head: bytes) -> bool:
+def is_image(head: bytes) -> bool:
+    """Whether a file that begins so is a JPEG, PNG or WebP image."""
     return head.startswith(_IMAGE_MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 

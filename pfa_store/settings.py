@@ -15,7 +15,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default=Path("pfa-data"), description="Where everything that outlives a process is kept")
     host: str = Field(default="127.0.0.1", description="Address that the API listens on")
-    port: int = Field(default=8000, ge=1, le=65535, description="Port that the API listens on")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on; 0: a free one")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
     broker_url: str = Field(default="", description="Redis or Valkey URL; empty: `pfa up` starts the bundled one")
     auth: Literal["on", "off"] = Field(default="on", description="`off` is accepted only when bound to loopback")

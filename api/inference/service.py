@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -20,91 +19,45 @@ from starlette.concurrency import run_in_threadpool
 from torch import Tensor
 
 from api.admission import Use, need_kind
+from api.errors import CollectionNotReady
 from api.inference.batcher import Batcher, queue_full
 from api.inference.host import Host
+from api.inference.outcomes import (
+    ActionAnswer,
+    Asked,
+    FeatureAnswer,
+    Image,
+    NeighbourAnswer,
+    PoseAnswer,
+    Timing,
+    Version,
+)
 from api.metrics import Metrics
 from pfa_core.clips import LabelledClip, read_clip
 from pfa_core.devices import computes_bf16, device_of
+from pfa_core.figures import filters_png
 from pfa_core.images import read_image
+from pfa_core.models import load_model
 from pfa_core.people import Box
 from pfa_core.predict import (
-    ActionPrediction,
     ActionPredictor,
     FeatureExtractor,
     Numerics,
-    PosePrediction,
     PosePredictor,
 )
+from pfa_core.retrieval import GalleryIndex, Neighbour
 from pfa_core.video.limits import DecodeLimits
+from pfa_store.collections import Collection
+from pfa_store.models import ModelVersion
 from pfa_store.settings import Settings
 from pfa_store.store import Store
 
 T = TypeVar("T")
-Image = NDArray[np.uint8]
 Predictor = PosePredictor | ActionPredictor | FeatureExtractor
 
 CLIP_TIMEOUT_S = 60.0
 """Decoding a clip may not keep its sender waiting for longer."""
 CLIPS_AT_ONCE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A model as a request names it."""
-
-    use: Use
-    ref: str
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What that means now."""
-
-    use: Use
-    ref: str
-    """`name@version`."""
-    folder: Path
-
-
-@dataclass(slots=True)
-class Timing:
-    """Where the time of a request went, s."""
-
-    decode_s: float = 0.0
-    queue_s: float = 0.0
-    model_s: float = 0.0
-
-    def header(self) -> str:
-        """As the Server-Timing header has it, ms."""
-        parts = {"decode": self.decode_s, "queue": self.queue_s, "model": self.model_s}
-        return ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoseAnswer:
-    """The pose in an image, with the image itself for those who draw it."""
-
-    model: str
-    image: Image
-    box: Box | None
-    prediction: PosePrediction
-    timing: Timing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionAnswer:
-    model: str
-    num_frames: int
-    prediction: ActionPrediction
-    timing: Timing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureAnswer:
-    model: str
-    feature: NDArray[np.float32]
-    """(D,)."""
-    timing: Timing = field(default_factory=Timing)
 
 
 class Inference:
@@ -117,6 +70,9 @@ class Inference:
         self._numerics = numerics_of(settings)
         self._host: Host[Asked, Version, Predictor] = Host(
             resolve=self._resolve, load=self._load, limit=settings.max_models
+        )
+        self._galleries: Host[Path, Path, GalleryIndex] = Host(
+            resolve=_itself, load=GalleryIndex.load, limit=settings.max_models
         )
         self._batcher = Batcher(
             max_batch=settings.max_batch,
@@ -132,6 +88,7 @@ class Inference:
     async def close(self) -> None:
         """Finish what runs, refuse what waits, end the threads."""
         await self._host.close()
+        await self._galleries.close()
         await run_in_threadpool(self._batcher.close)
         for pool in (self._image_threads, self._clip_threads):
             pool.shutdown(wait=False, cancel_futures=True)
@@ -203,6 +160,30 @@ class Inference:
         rows = await self._rows(predictor, prepared.rows_u8, timing)
         return FeatureAnswer(model=version.ref, feature=predictor.finish(rows, prepared.place), timing=timing)
 
+    async def nearest(self, data: bytes, *, collection: Collection, k: int, box: Box | None) -> NeighbourAnswer:
+        """The items of a collection whose poses are nearest to an image's.
+
+        Raises:
+            CollectionNotReady: it was never filled.
+            IndexDamaged: it does not read; as `pose` otherwise.
+        """
+        folder = self._store.collections.folder(collection)
+        if folder is None:
+            raise CollectionNotReady(
+                f"The collection {collection.name!r} is {collection.status}. Fill it with POST /jobs/index first.",
+                status=collection.status,
+            )
+        asked = await self.features(data, ref=collection.model, box=box)
+        _, gallery = await self._galleries.get(folder)
+        search = partial(_search, gallery, asked.feature, k=k)
+        found = await self._decoded(self._image_threads, search, asked.timing)
+        return NeighbourAnswer(collection=collection.name, model=asked.model, found=found, timing=asked.timing)
+
+    def filters_png(self, model: ModelVersion) -> bytes:
+        """The filters of conv1, drawn. Call from a thread."""
+        module, _ = load_model(self._store.models.folder(model))
+        return filters_png(module)
+
     async def _action_model(self, ref: str) -> tuple[Version, ActionPredictor]:
         version, predictor = await self._host.get(Asked("action", ref))
         assert isinstance(predictor, ActionPredictor)
@@ -262,6 +243,16 @@ _PREDICTORS: dict[Use, type[Predictor]] = {
     "action": ActionPredictor,
     "features": FeatureExtractor,
 }
+
+
+async def _itself(folder: Path) -> Path:
+    """A gallery's folder never changes its content."""
+    return folder
+
+
+def _search(gallery: GalleryIndex, feature: NDArray[np.float32], *, k: int) -> list[tuple[Neighbour, bytes | None]]:
+    (found,) = gallery.search(feature[None], k=k)
+    return [(neighbour, gallery.thumbnails.get(neighbour.position)) for neighbour in found]
 
 
 def numerics_of(settings: Settings) -> Numerics:

@@ -74,7 +74,9 @@ def read_dataset(dataset: str, services: Services) -> DatasetRead:
 
 
 @router.get("/{dataset}/items", dependencies=[Security(caller, scopes=["read"])], responses=problems(404))
-def list_items(dataset: str, services: Services, limit: Limit = 200, cursor: Position = None) -> PageRead[DatasetItemRead]:
+def list_items(
+    dataset: str, services: Services, limit: Limit = 200, cursor: Position = None
+) -> PageRead[DatasetItemRead]:
     """The items of a data set in their order."""
     later = [item for item in services.store.datasets.items(dataset) if cursor is None or item.position > cursor]
     shown = later[:limit]

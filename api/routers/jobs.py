@@ -1,6 +1,6 @@
 """Start, follow and cancel jobs."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -12,7 +12,6 @@ from api.auth import Caller, caller
 from api.body import parse_json, read_json
 from api.deps import Services
 from api.desk import Order, place
-from api.errors import RequestInvalid
 from api.event_stream import MEDIA_TYPE, follow, wants_stream
 from api.ingest import form_limits
 from api.multipart import is_multipart, received_form
@@ -115,7 +114,7 @@ def read_job(job_id: str, services: Services) -> JobRead:
     response_model=PageRead[JobEventRead],
     responses={**problems(404), 200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
 )
-async def read_events(
+async def read_events(  # noqa: PLR0917  # FastAPI passes them by name
     job_id: str,
     request: Request,
     services: Services,
@@ -123,7 +122,7 @@ async def read_events(
     cursor: EventCursor = None,
     last_event_id: LastEventId = None,
 ) -> Response | PageRead[JobEventRead]:
-    """What happened to a job, in order: a page of JSON, or with `Accept: text/event-stream` a stream until it is done."""
+    """What happened to a job, in order: a page, or with `Accept: text/event-stream` a stream until it is done."""
     jobs, after = services.store.jobs, last_event_id or cursor or 0
     if wants_stream(request):
         await run_in_threadpool(jobs.get, job_id)

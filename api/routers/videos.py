@@ -19,13 +19,19 @@ router = APIRouter(prefix="/videos", tags=["videos"])
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most")]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before")]
 
+FORM = {"files": "Videos (mp4, mov, mkv, webm, avi), or .zip archives of them"}
+
 
 @router.post(
     "",
     status_code=HTTPStatus.CREATED,
     responses=problems(413, 415, 507),
     openapi_extra=request_body(
-        form_body(files={"files": "Videos (mp4, mov, mkv, webm, avi), or .zip archives of them"}, many=True, required=("files",))
+        form_body(
+            files={"files": "Videos (mp4, mov, mkv, webm, avi), or .zip archives of them"},
+            many=True,
+            required=("files",),
+        )
     ),
 )
 async def upload_videos(

@@ -47,11 +47,11 @@ class NeighbourRead(BaseModel):
     """An item of a collection that is near in fc6 space."""
 
     distance: float = Field(description="Euclidean distance of the fc6 features")
-    source: str = Field(description="File name under which the video or image was sent")
+    source: str = Field(description="Id of the video, or sha256 of the image")
+    name: str = Field(description="File name under which it was sent")
     frame: int | None = Field(description="Videos: number of the frame, from 0")
     time_s: float | None = Field(description="Videos: time of the frame")
-    label: str | None
-    thumbnail: str | None = Field(description="A small JPEG, as a path here or as a data URI")
+    thumbnail: str | None = Field(description="A small JPEG as a data URI")
 
 
 class NeighboursRead(BaseModel):

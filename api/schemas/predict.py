@@ -29,10 +29,15 @@ class ModelParams(BaseModel):
     )
 
 
-class PoseParams(ModelParams):
-    """What `/predict/pose` takes."""
+class FeatureParams(ModelParams):
+    """What `/predict/features` takes."""
 
     box: Box | None = None
+
+
+class PoseParams(FeatureParams):
+    """What `/predict/pose` takes."""
+
     heatmaps: bool = Field(False, description="Send the heatmaps too")
     format: PoseFormat | None = Field(None, description="Wins over the Accept header")
 

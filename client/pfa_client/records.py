@@ -204,8 +204,10 @@ class Neighbour:
 
     distance: float
     source: str
+    """Id of the video, or sha256 of the image."""
+    name: str = ""
+    """File name under which it was sent."""
     frame: int | None = None
     time_s: float | None = None
     thumbnail: str | None = None
-    """A path of the service, or a data URI."""
-    label: str | None = None
+    """A small JPEG as a data URI."""
