@@ -15,9 +15,6 @@ from pfa_core.progress import Progress
 Frame = NDArray[np.uint8]
 FlowMaps = NDArray[np.int8]
 
-CACHE_BYTES = 8 << 30
-"""Frames and flow are kept in memory up to this many bytes; the rest is read from the packs."""
-
 
 class Clip(Protocol):
     """What a pack offers: a video's frames, and the flow from each to the next."""
@@ -61,9 +58,12 @@ class _Loaded:
 
 
 class FrameStore:
-    """Random access to crops of frames and of flow maps."""
+    """Random access to crops of frames and of flow maps.
 
-    def __init__(self, clips: Sequence[Clip], *, cache_bytes: int = CACHE_BYTES) -> None:
+    Up to `cache_bytes` of them are kept in memory once `load` ran; the rest is read from the packs every time.
+    """
+
+    def __init__(self, clips: Sequence[Clip], *, cache_bytes: int = 0) -> None:
         self.clips = tuple(clips)
         self.num_frames = tuple(clip.num_frames for clip in clips)
         self.sizes = tuple(clip.size for clip in clips)
