@@ -31,6 +31,10 @@ class Gait:
     lean: float
     straight: float
     """How straight the standing legs are: 0 never overstretched, 1 always."""
+    tall: float
+    """Highest mean of the hips, as a part of their height when standing."""
+    lead: float
+    """Part of the cycle by which the thigh, and the arms with it, are ahead of the foot's landing."""
 
 
 def walking(rng: np.random.Generator, body: Body) -> Gait:
@@ -42,7 +46,7 @@ def walking(rng: np.random.Generator, body: Body) -> Gait:
         lift=((0.0, 0.0), (0.4, 0.11), (1.0, 0.0)),
         pitch=((0.0, 20), (0.09, 0), (0.36, 0), (0.62, -48), (0.78, -25), (1.0, 20)),
         bob=0.014, arm_swing=rng.uniform(18, 36), arm_bias=4, elbow=rng.uniform(12, 28), elbow_swing=10,
-        lean=rng.uniform(1, 5), straight=0.25,
+        lean=rng.uniform(1, 5), straight=0.25, tall=0.99, lead=0.04,
     )  # fmt: skip
 
 
@@ -54,7 +58,7 @@ def running(rng: np.random.Generator, body: Body) -> Gait:
         lift=((0.0, 0.0), (0.34, 0.45), (0.66, 0.24), (1.0, 0.0)),
         pitch=((0.0, 8), (0.08, 0), (0.16, 0), (0.34, -55), (0.56, -88), (0.8, -12), (1.0, 8)),
         bob=-0.035, arm_swing=rng.uniform(38, 56), arm_bias=-4, elbow=rng.uniform(80, 102), elbow_swing=14,
-        lean=rng.uniform(7, 15), straight=0.4,
+        lean=rng.uniform(7, 15), straight=0.15, tall=0.955, lead=0.14,
     )  # fmt: skip
 
 
@@ -67,13 +71,14 @@ def go(gait: Gait, body: Body, times_s: Array, *, phase: float) -> Motion:
     for side, cycle in enumerate((left, left + 0.5)):
         _step(motion, gait, body, cycle, side=side)
         limits.append(_reach(motion, body, side=side, on_ground=np.mod(cycle, 1.0) <= gait.stance))
-        swing = -np.cos(2 * np.pi * cycle)
+        swing = -np.cos(2 * np.pi * (cycle + gait.lead))
         motion.arm_flex[:, side] = gait.arm_bias + gait.arm_swing * swing
         motion.elbow[:, side] = gait.elbow + gait.elbow_swing * swing
     bounce = gait.bob * body.leg * np.cos(4 * np.pi * (left - gait.stance / 2))
     room = np.minimum(*limits) - bounce
-    motion.pelvis[:, 1] = np.quantile(room[np.isfinite(room)], gait.straight) + bounce
-    wave = np.cos(2 * np.pi * left)
+    mean = np.quantile(room[np.isfinite(room)], gait.straight)
+    motion.pelvis[:, 1] = min(mean, gait.tall * body.standing) + bounce
+    wave = np.cos(2 * np.pi * (left + gait.lead))
     strength = gait.arm_swing / 30
     motion.pelvis_turn[:, 2] = -6 * strength * wave
     motion.pelvis_turn[:, 1] = 2 * np.sin(2 * np.pi * left)

@@ -64,9 +64,10 @@ class _Builder:
     def build(self) -> Solids:
         start, end, grain, flat_along = (np.stack(column, axis=1) for column in zip(*self.rows, strict=True))
         sizes = np.array(self.sizes)
-        material, group = np.array(self.kinds).T
+        material, group = np.ascontiguousarray(np.array(self.kinds, dtype=np.int64).T)
         return Solids(
-            start=start, end=end, grain=grain, flat_along=flat_along, radius=sizes[:, :2].copy(), flat=sizes[:, 2],
+            start=start, end=end, grain=grain, flat_along=flat_along,
+            radius=sizes[:, :2].copy(), flat=sizes[:, 2].copy(),
             material=material, group=group,
         )  # fmt: skip
 
@@ -110,51 +111,42 @@ def _torso(build: _Builder) -> None:
 
 
 def _head(build: _Builder) -> None:
-    joints, head, looks = build.skeleton.joints, build.skeleton.head, build.looks
-    left, up, ahead = head[:, :, 0], head[:, :, 1], head[:, :, 2]
-    size = build.body.head / build.body.girth**0.5  # heads vary less than bodies
-    build.add("head", materials.SKIN, joints["neck"] - up * 0.02, joints["skull"] + up * 0.04, frame=head,
-              radius=(0.062, 0.054))  # fmt: skip
-    chin, crown = joints["skull"] + up * 0.24 * size, joints["skull"] + up * 0.66 * size
-    skull = 0.35 * size
-    build.add("head", materials.SKIN, chin + ahead * 0.10 * size, crown, frame=head, radius=(0.24 * size, skull))
-    nose = joints["nose"]
-    build.add("head", materials.SKIN, nose - ahead * 0.06 * size + up * 0.1 * size, nose - ahead * 0.03 * size,
-              frame=head, radius=(0.03 * size, 0.06 * size))  # fmt: skip
+    """Skull, face and hair; every length is a part of the head's, whatever the body's girth."""
+    joints, head, body = build.skeleton.joints, build.skeleton.head, build.body
+    left, up, ahead = (head[:, :, axis] * body.head for axis in range(3))
+
+    def add(material: int, start: Array, end: Array, radii: tuple[float, float], flat: float = 1.0) -> None:
+        thick = body.head / body.girth  # cancels the girth
+        build.add("head", material, start, end, radius=(radii[0] * thick, radii[1] * thick), frame=head, flat=flat)
+
+    base, nose = joints["skull"], joints["nose"]
+    crown = base + up * 0.66
+    build.add("head", materials.SKIN, joints["neck"] - up * 0.08, base + up * 0.2, frame=head, radius=(0.060, 0.054))
+    add(materials.SKIN, base + up * 0.24 + ahead * 0.10, crown, (0.24, 0.35))
+    add(materials.SKIN, nose + up * 0.11 - ahead * 0.08, nose - ahead * 0.045, (0.03, 0.06))
     for sign in SIGN:
-        eye = nose + up * 0.16 * size + left * (sign * 0.14 * size) - ahead * 0.09 * size
-        build.add("head", materials.DARK, eye, eye, frame=head, radius=(0.036 * size, 0.036 * size))
-        brow = eye + up * 0.10 * size + ahead * 0.005
-        build.add("head", materials.HAIR, brow - left * 0.05 * size, brow + left * 0.05 * size, frame=head,
-                  radius=(0.026 * size, 0.026 * size))  # fmt: skip
-        ear = joints["skull"] + up * 0.46 * size + left * (sign * 0.34 * size)
-        build.add("head", materials.SKIN, ear, ear, frame=head, radius=(0.08 * size, 0.08 * size))
-    mouth = nose - up * 0.17 * size - ahead * 0.12 * size
-    build.add("head", materials.LIPS, mouth - left * 0.07 * size, mouth + left * 0.07 * size, frame=head,
-              radius=(0.035 * size, 0.035 * size))  # fmt: skip
-    _hair(build, looks.hair, size, crown)
-
-
-def _hair(build: _Builder, style: str, size: float, crown: Array) -> None:
-    head = build.skeleton.head
-    left, up, ahead = head[:, :, 0], head[:, :, 1], head[:, :, 2]
-    if style == "bald":
-        return
+        eye = nose + up * 0.14 + left * (sign * 0.13) - ahead * 0.095
+        add(materials.DARK, eye, eye, (0.048, 0.048))
+        brow = eye + up * 0.10 + ahead * 0.01
+        add(materials.HAIR, brow - left * 0.05, brow + left * 0.05, (0.026, 0.026))
+        ear = base + up * 0.46 + left * (sign * 0.32)
+        add(materials.SKIN, ear, ear, (0.08, 0.08))
+    mouth = nose - up * 0.17 - ahead * 0.08
+    add(materials.LIPS, mouth - left * 0.06, mouth + left * 0.06, (0.034, 0.034))
+    style = build.looks.hair
     material = materials.EXTRA if style == "cap" else materials.HAIR
-    top = crown + up * 0.03 * size - ahead * 0.07 * size
-    build.add("head", material, top, top - ahead * 0.04 * size - up * 0.14 * size, frame=head,
-              radius=(0.355 * size, 0.33 * size))  # fmt: skip
+    top = crown + up * 0.03 - ahead * 0.07
+    if style != "bald":
+        add(material, top, top - ahead * 0.05 - up * 0.16, (0.36, 0.34))
     if style == "cap":
-        rim = crown + ahead * 0.30 * size + up * 0.02 * size
-        build.add("head", material, rim - left * 0.1 * size, rim + left * 0.1 * size, frame=head[:, :, [0, 2, 1]],
-                  flat=0.25, radius=(0.22 * size, 0.22 * size))  # fmt: skip
+        rim = crown + up * 0.06 + ahead * 0.28
+        build.add("head", material, rim - left * 0.1, rim + left * 0.1, frame=head[:, :, [0, 2, 1]], flat=0.2,
+                  radius=(0.22 * body.head / body.girth, 0.22 * body.head / body.girth))  # fmt: skip
     if style == "long":
-        end = crown - up * 0.95 * size - ahead * 0.18 * size
-        build.add("head", material, top - ahead * 0.08 * size, end, frame=head, flat=0.7,
-                  radius=(0.33 * size, 0.26 * size))  # fmt: skip
+        add(material, top - ahead * 0.08, crown - up * 0.95 - ahead * 0.20, (0.34, 0.26), flat=0.7)
     if style == "bun":
-        knot = crown + up * 0.12 * size - ahead * 0.36 * size
-        build.add("head", material, knot, knot, frame=head, radius=(0.17 * size, 0.17 * size))
+        knot = crown + up * 0.12 - ahead * 0.36
+        add(material, knot, knot, (0.17, 0.17))
 
 
 def _rod(start: Array, end: Array, side_axis: Array) -> Array:

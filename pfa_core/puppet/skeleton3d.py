@@ -73,7 +73,7 @@ def stand(motion: Motion, body: Body) -> Skeleton:
     joints["neck"] = joints["waist"] + chest[:, :, 1] * (0.58 * body.spine)
     joints["skull"] = joints["neck"] + head[:, :, 1] * body.neck + head[:, :, 2] * 0.012
     joints["head_top"] = joints["skull"] + head[:, :, 1] * body.head
-    joints["nose"] = joints["skull"] + head[:, :, 1] * (0.42 * body.head) + head[:, :, 2] * (0.56 * body.head)
+    joints["nose"] = joints["skull"] + head[:, :, 1] * (0.42 * body.head) + head[:, :, 2] * (0.40 * body.head)
     feet = []
     for side, (name, sign) in enumerate(zip(SIDES, SIGN, strict=True)):
         _add_arm(joints, chest, motion, body, side=side)
