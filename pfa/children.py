@@ -2,6 +2,7 @@
 for good, group and all, when we go. Should we be killed ourselves, the kernel ends them (on Linux).
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _FIRST_BACKOFF_S = 0.5
@@ -30,6 +32,8 @@ class Child:
     name: str
     command: Sequence[str]
     env: Mapping[str, str]
+    log: Path | None = None
+    """Where its output goes; None: to ours."""
     grace_s: float = 15.0
     """From SIGTERM to SIGKILL when stopping."""
     restarts: int = 0
@@ -45,13 +49,17 @@ class Child:
 
     def start(self) -> None:
         """Start the process in a session of its own."""
-        self._process = subprocess.Popen(
-            list(self.command),
-            env=dict(self.env),
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  # we have one thread when we fork
-        )
+        with contextlib.ExitStack() as stack:
+            output = None if self.log is None else stack.enter_context(self.log.open("ab"))
+            self._process = subprocess.Popen(
+                list(self.command),
+                env=dict(self.env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  # we have one thread when we fork
+            )
         self._started_s = time.monotonic()
 
     def exit_code(self) -> int | None:

@@ -22,8 +22,8 @@ app = typer.Typer(
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of this installation.")
 app.add_typer(keys_app, name="keys")
 
-out = Console()
-err = Console(stderr=True)
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
 
 
 @app.command()
@@ -38,6 +38,7 @@ def up() -> None:
         if running.admin_key:
             out.print(f"Admin key, shown this once (kept in {settings.data_dir / 'admin.key'}):\n{running.admin_key}")
         out.print(f"Try: curl {running.url}/health/ready   Docs: {running.url}/docs   Ctrl-C stops.")
+        out.print(f"Logs: {settings.data_dir / 'logs'}")
 
     _or_fail(lambda: run(settings, _announce, ready))
 
@@ -45,10 +46,8 @@ def up() -> None:
 @app.command()
 def api() -> None:
     """Serve the HTTP API alone."""
-    from pfa.up import ALLOCATOR
-
     _settings()
-    os.execve(sys.executable, [sys.executable, "-m", "api.serve"], {**os.environ, **ALLOCATOR})
+    os.execv(sys.executable, [sys.executable, "-m", "api.serve"])
 
 
 @app.command()
@@ -82,7 +81,7 @@ def create_key(
 
     created, secret = Store.open(_settings()).keys.create(name, [scope.strip() for scope in scopes.split(",")])
     out.print(f"{created.id} ({', '.join(created.scopes)}):")
-    out.print(secret, soft_wrap=True)
+    out.print(secret)
 
 
 @keys_app.command("list")
@@ -121,7 +120,7 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def _or_fail(action: Callable[[], None]) -> None:
+def _or_fail(action: Callable[[], object]) -> None:
     try:
         action()
     except PfaError as error:

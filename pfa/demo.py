@@ -5,7 +5,6 @@ predict on people never seen -> index and retrieve -> report.
 """
 
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -46,8 +45,8 @@ def run_demo(config: DemoConfig, console: Console) -> None:
         raise DemoFailed(f"{config.videos} is not a folder of videos.")
     try:
         with stop_on_signals(), _scratch(config.out) as scratch:
-            settings = Settings(data_dir=scratch / "data", port=_free_port(), host="127.0.0.1", broker_url="")
-            console.print(f"Starting the service on port {settings.port} ...")
+            settings = Settings(data_dir=scratch / "data", port=0, host="127.0.0.1", broker_url="")
+            console.print("Starting the service ...")
             with service(settings, console.print) as running:
                 key = (settings.data_dir / "admin.key").read_text().strip()
                 with Client(running.url, key) as client:
@@ -74,9 +73,3 @@ def _scratch(out: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -41,9 +41,7 @@ class DemoService:
             DemoFailed: it failed or was cancelled.
         """
         started_s = time.monotonic()
-        job = self.client.start_job(
-            kind, files=files, root=root, annotations=annotations, seed=self.seed, **spec
-        )
+        job = self.client.start_job(kind, files=files, root=root, annotations=annotations, seed=self.seed, **spec)
         with self._bar() as bar:
             task = bar.add_task(title, total=None, note="")
 

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,13 +24,6 @@ from pfa_store.store import Store
 _READY_TIMEOUT_S = 120.0
 _WORKER_GRACE_S = 45.0
 """A worker may need `cancel_grace_s` for a checkpoint before it goes."""
-
-ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": "4294967296",
-    "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    "MALLOC_TOP_PAD_": "268435456",
-}
-"""Keeps glibc from giving large buffers back to the kernel after every forward pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +50,8 @@ def service(settings: Settings, announce: Callable[[str], None]) -> Iterator[Run
         BrokerUnavailable: there is no broker to start.
         ServiceFailed: the API does not get ready.
     """
+    if settings.port == 0:
+        settings = settings.model_copy(update={"port": _free_port()})
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with _only_one(settings.data_dir):
         store = Store.open(settings)
@@ -84,10 +80,13 @@ def _start_broker(settings: Settings, children: Children) -> tuple[str, str]:
 def _start_processes(settings: Settings, children: Children, broker_url: str) -> None:
     env = environment(settings, broker_url)
     python = sys.executable
-    children.start(Child(name="API", command=(python, "-m", "api.serve"), env={**env, **ALLOCATOR}))
+    logs = settings.data_dir / "logs"
+    logs.mkdir(exist_ok=True)
+    children.start(Child(name="API", command=(python, "-m", "api.serve"), env=env, log=logs / "api.log"))
     for queue in ("flow", "train"):
         command = (python, "-m", "workers.serve", "--queue", queue)
-        children.start(Child(name=f"{queue} worker", command=command, env=env, grace_s=_WORKER_GRACE_S))
+        log = logs / f"worker-{queue}.log"
+        children.start(Child(name=f"{queue} worker", command=command, env=env, log=log, grace_s=_WORKER_GRACE_S))
 
 
 def environment(settings: Settings, broker_url: str) -> dict[str, str]:
@@ -108,7 +107,7 @@ def _wait_until_ready(url: str, children: Children) -> None:
     api = next(child for child in children.members if child.name == "API")
     while time.monotonic() < deadline_s:
         if api.exit_code() is not None:
-            raise ServiceFailed("The API ended while starting; its message is above.")
+            raise ServiceFailed(f"The API ended while starting:\n{_last_lines(api.log)}")
         try:
             if httpx.get(f"{url}/health/ready", timeout=2.0).status_code == httpx.codes.OK:
                 return
@@ -116,6 +115,17 @@ def _wait_until_ready(url: str, children: Children) -> None:
             pass
         time.sleep(0.1)
     raise ServiceFailed(f"The API at {url} did not get ready within {_READY_TIMEOUT_S:.0f} s.")
+
+
+def _last_lines(log: Path | None) -> str:
+    """What a process said before it ended."""
+    return "" if log is None else "\n".join(log.read_text(errors="replace").splitlines()[-12:])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
