@@ -1,0 +1,196 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pfa_core import seeds
+from pfa_core.config import pretrain as presets
+from pfa_core.config.net import NetConfig
+from pfa_core.config.pretrain import PretrainConfig
+from pfa_core.engine import train
+from pfa_core.errors import ConfigInvalid, NoUsableVideos
+from pfa_core.frame_store import FrameStore
+from pfa_core.nets.triplet import TripletNet
+from pfa_core.pretext import pretext_test
+from pfa_core.pretrain import PretrainResult, PretrainVideo, loss_of, pretrain, split
+from pfa_core.progress import Progress, run_to_end
+from pfa_core.triplets import sample_batch
+from tests.unit.pfa_core.moving_clips import BOUND_PX, dancing_clip, noise_clip
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def tiny(*, steps: int = 4, rate: float = 0.02) -> PretrainConfig:
+    base = presets.small()
+    return replace(
+        base,
+        net=NetConfig(width=1 / 16, crop_px=64, norm="batch", dropout=0.0),
+        pack=replace(base.pack, short_side_px=64, bound_px=BOUND_PX),
+        learn=replace(
+            base.learn, batch_size=8, steps=steps, learning_rate=rate, validate_every_steps=2,
+            checkpoint_every_steps=2, autocast=False,
+        ),
+        val_triplets=16,
+    )  # fmt: skip
+
+
+def dancers(num: int) -> list[PretrainVideo]:
+    return [PretrainVideo(name=f"clip {seed}", pack=dancing_clip(seed)) for seed in range(num)]
+
+
+def finished(videos: list[PretrainVideo], folder: Path, *, config: PretrainConfig | None = None) -> PretrainResult:
+    return run_to_end(pretrain(videos, config=config or tiny(), folder=folder, seed=5, device="cpu"), lambda _: None)
+
+
+def equal(ours: torch.nn.Module, theirs: torch.nn.Module) -> bool:
+    mine, other = ours.state_dict(), theirs.state_dict()
+    return all(torch.equal(mine[name], other[name]) for name in mine)
+
+
+def test_reports_what_it_measured(tmp_path: Path) -> None:
+    heard: list[Progress] = []
+    result = run_to_end(pretrain(dancers(6), config=tiny(), folder=tmp_path, seed=5, device="cpu"), heard.append)
+
+    assert result.metrics["chance"] == pytest.approx(2 / 3)
+    assert result.metrics.keys() == {
+        "accuracy", "chance", "auc", "loss", "same_video_auc", "train_loss", "train_accuracy",
+        "train_videos", "held_out_videos",
+    }  # fmt: skip
+    assert (result.metrics["train_videos"], result.metrics["held_out_videos"]) == (4, 2)
+    assert [p.step for p in heard if p.phase == "train"] == [1, 2, 3, 4]
+    assert {p.phase for p in heard} == {"load", "train"}
+    assert [row["step"] for row in result.history if "val_auc" in row] == [2, 4]
+    assert result.left_out == []
+
+
+def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
+    whole = finished(dancers(5), tmp_path / "whole")
+    first = pretrain(dancers(5), config=tiny(), folder=tmp_path / "parts", seed=5, device="cpu")
+    for progress in first:
+        if progress.phase == "train" and progress.step == 3:
+            break
+    first.close()
+    resumed = finished(dancers(5), tmp_path / "parts")
+    assert equal(resumed.model, whole.model)
+    assert resumed.metrics == whole.metrics
+    assert resumed.history == whole.history
+
+
+def test_the_seed_decides_everything(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    first = finished(dancers(4), tmp_path / "a")
+    torch.manual_seed(2)
+    np.random.seed(2)  # the global state is what must not matter
+    again = finished(dancers(4), tmp_path / "b")
+    assert equal(first.model, again.model)
+
+
+def test_memorises_eight_samples(tmp_path: Path) -> None:
+    config = tiny(steps=60, rate=0.05)
+    store = FrameStore([dancing_clip(seed) for seed in range(4)])
+    batch = sample_batch(store, config, count=8, rng=seeds.generator(0))
+    with seeds.seeded(1):
+        net = TripletNet(config.net)
+    run = train(
+        net, batch_of=lambda _: batch, loss_of=lambda n, b: loss_of(n, b, bound_px=BOUND_PX), learn=config.learn,
+        folder=tmp_path, config_sha256="x", device=torch.device("cpu"), seed=0,
+    )  # fmt: skip
+    result = run_to_end(run, lambda _: None)
+    assert result.metrics["train_loss"] < 0.02
+    assert result.metrics["train_accuracy"] == 1.0
+
+
+def test_the_test_is_the_same_every_time_and_a_new_net_is_at_chance(tmp_path: Path) -> None:
+    store = FrameStore([dancing_clip(seed) for seed in range(4)])
+    with seeds.seeded(1):
+        net = TripletNet(tiny().net).eval()
+    with torch.no_grad():
+        first, again = (pretext_test(net, store, tiny(), key=(3, 1)) for _ in range(2))
+        other = pretext_test(net, store, tiny(), key=(3, 2))
+    assert first == again != other
+    assert 0.2 < first["auc"] < 0.8
+
+
+def test_useless_videos_are_left_out_with_their_reason(tmp_path: Path) -> None:
+    short = PretrainVideo(name="short", pack=dancing_clip(8, num_frames=12))
+    still = PretrainVideo(name="still", pack=replace(dancing_clip(9), still=True))
+    result = finished([short, *dancers(3), still], tmp_path)
+    assert [(one.name, one.code) for one in result.left_out] == [("short", "video_too_short"), ("still", "video_still")]
+    assert "12 frames" in result.left_out[0].message
+    assert result.metrics["held_out_videos"] == 0  # three videos: none to spare
+
+
+def test_thirteen_frames_are_enough(tmp_path: Path) -> None:
+    videos = [PretrainVideo(name=str(seed), pack=dancing_clip(seed, num_frames=13)) for seed in range(2)]
+    assert finished(videos, tmp_path).left_out == []
+
+
+@pytest.mark.parametrize("num_good", [0, 1])
+def test_fewer_than_two_usable_videos_are_refused(tmp_path: Path, num_good: int) -> None:
+    still = PretrainVideo(name="lamp.mp4", pack=replace(dancing_clip(9), still=True))
+    steps = pretrain([*dancers(num_good), still], config=tiny(), folder=tmp_path, seed=0, device="cpu")
+    with pytest.raises(NoUsableVideos, match=r"lamp\.mp4") as caught:
+        next(steps)
+    assert caught.value.facts == {"left_out": [("lamp.mp4", "video_still")]}
+
+
+def test_packs_of_another_flow_bound_are_refused(tmp_path: Path) -> None:
+    odd = PretrainVideo(name="odd", pack=replace(dancing_clip(9), bound_px=20.0))
+    with pytest.raises(ConfigInvalid, match="bound_px"):
+        next(pretrain([*dancers(3), odd], config=tiny(), folder=tmp_path, seed=0, device="cpu"))
+
+
+NOISE = noise_clip(0)
+
+
+def named(*marks: tuple[str | None, str | None]) -> list[PretrainVideo]:
+    return [PretrainVideo(name=str(i), group=g, split=s, pack=NOISE) for i, (g, s) in enumerate(marks)]
+
+
+@given(groups=st.lists(st.sampled_from("abcdef"), min_size=4, max_size=20), seed=st.integers(0, 50))
+def test_groups_are_held_out_whole(groups: list[str], seed: int) -> None:
+    videos = named(*((group, None) for group in groups))
+    learned, held = split(videos, val_fraction=0.15, seed=seed)
+    assert sorted([*learned, *held], key=lambda v: int(v.name)) == videos
+    assert not {v.group for v in learned} & {v.group for v in held}
+    assert len(learned) >= 2
+    assert len(held) == 0 or len(held) >= 2
+    if held:
+        assert len(held) <= max(2, round(0.15 * len(videos))) + max(groups.count(g) for g in groups)
+
+
+def test_a_given_split_is_kept() -> None:
+    videos = named(*((None, s) for s in ("train", "val", None, "test", "train")))
+    learned, held = split(videos, val_fraction=0.5, seed=0)
+    assert [v.name for v in learned] == ["0", "2", "4"]
+    assert [v.name for v in held] == ["1", "3"]
+
+
+def test_a_video_marked_as_test_is_never_learned_from() -> None:
+    learned, held = split(named((None, None), (None, "train"), (None, "test")), val_fraction=0.5, seed=0)
+    assert [v.name for v in learned] == ["0", "1"]
+    assert held == []
+    with pytest.raises(NoUsableVideos, match="val or test"):
+        split(named((None, "test"), (None, "val"), (None, None)), val_fraction=0.5, seed=0)
+
+
+def test_without_groups_each_video_is_its_own() -> None:
+    learned, held = split(named(*[(None, None)] * 20), val_fraction=0.15, seed=0)
+    assert (len(learned), len(held)) == (17, 3)
+
+
+def test_nothing_is_held_out_where_none_shall_or_can_be() -> None:
+    assert split(named(*[(None, None)] * 9), val_fraction=0, seed=0)[1] == []
+    assert split(named(*[(None, None)] * 3), val_fraction=0.3, seed=0)[1] == []
+    assert split(named(*[("one", None)] * 9), val_fraction=0.3, seed=0)[1] == []
