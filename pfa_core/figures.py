@@ -42,12 +42,12 @@ def filters_png(model: nn.Module, *, cell_px: int = 42) -> bytes:
     return write_png(grid(enlarged, columns=_columns(len(enlarged)), gap_px=3))
 
 
-def grid(images: Sequence[Image], *, columns: int, gap_px: int) -> Image:
-    """Images of one size in rows of `columns`, on a light ground."""
+def grid(images: Sequence[Image], *, columns: int, gap_px: int, ground: int = _BACKGROUND) -> Image:
+    """Images of one size in rows of `columns`, on grey `ground`."""
     height, width = images[0].shape[:2]
     rows = -(-len(images) // columns)
     shape = (rows * (height + gap_px) + gap_px, columns * (width + gap_px) + gap_px, 3)
-    sheet = np.full(shape, _BACKGROUND, dtype=np.uint8)
+    sheet = np.full(shape, ground, dtype=np.uint8)
     for place, image in enumerate(images):
         top = gap_px + place // columns * (height + gap_px)
         left = gap_px + place % columns * (width + gap_px)
@@ -69,7 +69,7 @@ def pairs_png(pairs: Sequence[tuple[Image, Image, float]], *, side_px: int = 128
             strip, f"distance {distance:.2f}", (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (60, 60, 60), 1, cv2.LINE_AA
         )
         tiles.append(np.concatenate([both, strip]))
-    return write_png(grid(tiles, columns=min(pairs_per_row, len(tiles)), gap_px=10))
+    return write_png(grid(tiles, columns=min(pairs_per_row, len(tiles)), gap_px=10, ground=170))
 
 
 def closest_pairs(features: NDArray[np.float32], *, chosen: Sequence[int]) -> list[tuple[int, int, float]]:
@@ -181,9 +181,9 @@ def fitted(image: Image, side_px: int) -> Image:
 
 
 def _glow(image: Image, pose: PosePrediction) -> Image:
-    """The highest heatmap at each pixel, blended in where it is above background."""
+    """The highest heatmap at each pixel, blended in where it is nearer to "joint" than to "background"."""
     height, width = image.shape[:2]
-    strongest = np.clip((pose.heatmaps.max(axis=0) + 1) / 2, 0, 1).astype(np.float32)  # (h, w)
+    strongest = np.clip(pose.heatmaps.max(axis=0), 0, 1).astype(np.float32)  # (h, w)
     spread = cv2.warpAffine(strongest, pose.cells_to_image, (width, height), flags=cv2.INTER_LINEAR)
     colours = cv2.applyColorMap(np.rint(spread * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     weight = 0.6 * spread[..., None]

@@ -2,11 +2,20 @@
 
 from pathlib import Path
 
+import torch
+
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def free_bytes(*, meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int:
+def free_bytes(device: torch.device) -> int:
+    """Of a GPU, its free memory; else see `free_host_bytes`."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return free_host_bytes()
+
+
+def free_host_bytes(*, meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int:
     """The machine's available memory, or what is left of the container's limit where that is less.
 
     Args:

@@ -4,7 +4,7 @@ Axes: N people, K joints, S side of a crop in px.
 """
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,12 +62,16 @@ class PoseSamples:
 
 
 def with_joints(people: Sequence[Person], joints: JointSet) -> list[Person]:
-    """Those people of whom at least one joint of the set is labelled.
+    """Those people of whom at least one joint of the set is labelled; people without a group are grouped by image.
 
     Raises:
         DatasetUnsuitable: nobody.
     """
-    found = [person for person in people if person.keypoints(joints)[1].any()]
+    found = [
+        replace(person, group=str(person.image)) if person.group is None else person
+        for person in people
+        if person.keypoints(joints)[1].any()
+    ]
     if not found:
         raise DatasetUnsuitable(
             f"Nobody in the data set has a labelled joint among {', '.join(joints.names)}. Send images with joints."

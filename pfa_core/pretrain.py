@@ -69,8 +69,8 @@ def pretrain(
     """Train the joint net; a run that was stopped goes on from the last checkpoint in `folder`.
 
     Args:
-        cache_bytes: frames and flow are kept in memory up to this size; None takes half of what is free. It changes
-            the speed, never the result.
+        cache_bytes: frames and flow are kept in memory up to this size; None takes half of what is free on the
+            device. It changes the speed, never the result.
 
     Raises:
         NoUsableVideos: fewer than two videos are long enough and move.
@@ -79,12 +79,13 @@ def pretrain(
     """
     usable, left_out = select(videos, config)
     learned, held_out = split(usable, val_fraction=config.val_fraction, seed=seed)
-    cache_bytes = free_bytes() // 2 if cache_bytes is None else cache_bytes
-    store = FrameStore([video.pack for video in learned], cache_bytes=cache_bytes * 3 // 4)
+    place = device_of(device)
+    cache_bytes = free_bytes(place) // 2 if cache_bytes is None else cache_bytes
+    store = FrameStore([video.pack for video in learned], cache_bytes=cache_bytes * 3 // 4, device=place)
     yield from store.load()
     tested = store
     if held_out:
-        tested = FrameStore([video.pack for video in held_out], cache_bytes=cache_bytes // 4)
+        tested = FrameStore([video.pack for video in held_out], cache_bytes=cache_bytes // 4, device=place)
         yield from tested.load()
     with seeds.seeded(seed, MODEL):
         model = TripletNet(config.net, flow_maps=2 * config.gap_frames)
@@ -97,7 +98,7 @@ def pretrain(
         learn=config.learn,
         folder=folder,
         config_sha256=digest_of(config, seed, [_identity(part) for part in (learned, held_out)]),
-        device=device_of(device),
+        device=place,
         seed=seed,
         validate=lambda net: pretext_test(net, tested, config, key=(seed, TEST)),
     )

@@ -18,10 +18,11 @@ from pfa_core.manifest import Lineage
 from pfa_core.models import save_model
 from pfa_core.nets.action import ActionNet
 from pfa_core.nets.pose import PoseNet
-from pfa_core.pose_samples import cut_people
+from pfa_core.pose_samples import cut_people, with_joints
 from pfa_core.predict import PosePredictor
 from pfa_core.progress import Progress, run_to_end
 from pfa_core.skeleton import JointSet
+from pfa_core.splits import train_and_val
 from tests.unit.pfa_core.pictures import JOINTS, dotted_people
 
 NET = NetConfig(width=1 / 16, crop_px=64, norm="batch")
@@ -130,6 +131,13 @@ def test_nobody_with_such_joints(tmp_path: Path) -> None:
     )
     with pytest.raises(DatasetUnsuitable, match="left_knee"):
         next(steps)
+
+
+def test_people_of_one_image_stay_together(tmp_path: Path) -> None:
+    people = [replace(person, split=None) for person in dotted_people(tmp_path, 12) for _ in range(3)]
+    train, val = train_and_val(with_joints(people, JOINTS), seed=0)
+    assert len(val) == 6  # a tenth of 36, in whole images
+    assert not {person.image for person in train} & {person.image for person in val}
 
 
 def test_errors_name_the_image(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from pfa_core.memory import free_bytes
+from pfa_core.memory import free_bytes, free_host_bytes
 
 MEMINFO = "MemTotal:       16000 kB\nMemFree:         1000 kB\nMemAvailable:    8000 kB\nHugePages_Total:       0\n"
 
@@ -32,12 +33,12 @@ def limit(folder: Path, *, maximum: str, current: int) -> Path:
 def test_the_tighter_of_machine_and_container(
     tmp_path: Path, meminfo: Path, maximum: str, current: int, expected: int
 ) -> None:
-    assert free_bytes(meminfo=meminfo, cgroup=limit(tmp_path, maximum=maximum, current=current)) == expected
+    assert free_host_bytes(meminfo=meminfo, cgroup=limit(tmp_path, maximum=maximum, current=current)) == expected
 
 
 def test_without_a_container_the_machine_alone_counts(tmp_path: Path, meminfo: Path) -> None:
-    assert free_bytes(meminfo=meminfo, cgroup=tmp_path / "none") == 8000 * 1024
+    assert free_host_bytes(meminfo=meminfo, cgroup=tmp_path / "none") == 8000 * 1024
 
 
 def test_this_machine_answers() -> None:
-    assert free_bytes() > 0
+    assert free_bytes(torch.device("cpu")) > 0
