@@ -9,11 +9,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 
+from pfa.demo_report import report_of
 from pfa.demo_service import DemoService
 from pfa.demo_stages import Budget, own_videos, sample_clips
 from pfa.errors import DemoFailed
@@ -45,16 +46,19 @@ def run_demo(config: DemoConfig, console: Console) -> None:
         raise DemoFailed(f"{config.videos} is not a folder of videos.")
     try:
         with stop_on_signals(), _scratch(config.out) as scratch:
-            settings = Settings(data_dir=scratch / "data", port=0, host="127.0.0.1", broker_url="")
+            settings = Settings(data_dir=scratch / "data", port=0, host="127.0.0.1", broker_url="", auth="on")
             console.print("Starting the service ...")
             with service(settings, console.print) as running:
                 key = (settings.data_dir / "admin.key").read_text().strip()
                 with Client(running.url, key) as client:
                     demo = DemoService(client=client, console=console, scratch=scratch, seed=config.seed)
-                    if config.videos is not None:
-                        report = own_videos(demo, config.videos, config.budget)
-                    else:
-                        report = sample_clips(demo, config.budget)
+                    results = (
+                        sample_clips(demo, config.budget)
+                        if config.videos is None
+                        else own_videos(demo, config.videos, config.budget)
+                    )
+            settings_used = {"preset": "small", **asdict(config.budget)}
+            report = report_of(results, seed=config.seed, timings_s=demo.timings_s, settings=settings_used)
             page = write_report(config.out, report)
     except StopRequested:
         console.print("Stopped; nothing is left behind.")

@@ -5,24 +5,25 @@ import json
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pfa.demo_results import INITS, MOTION, DemoResults, Nearest, Prediction
 from pfa.demo_service import DemoService
 from pfa.errors import DemoFailed
-from pfa_client.records import Actions, Job, Neighbour
+from pfa_client.client import Box
 from pfa_core.images import write_jpeg
 from pfa_core.synthetic import ClipSet, SceneConfig, make_clip_set, make_pose_images
 from pfa_core.video.decode import read_frames
 from pfa_core.video.limits import DecodeLimits
 from pfa_core.video.probe import probe
 
-MOTION, RANDOM = "motion", "random"
-INITS = (MOTION, RANDOM)
 PRETRAINED, POSES, COLLECTION = "pretrained", "demo-poses", "demo-gallery"
 SAME = 1e-3
 """Images nearer than this in fc6 space are the same image."""
+
+T = TypeVar("T")
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 
@@ -40,36 +41,11 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """A clip that was not trained on, and what the service says it shows."""
+class SeenPerson:
+    """A held-out person in an image."""
 
-    clip: str
-    label: str
-    answer: Actions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nearest:
-    """An image and its nearest poses in the collection."""
-
-    image: bytes
-    name: str
-    found: Sequence[Neighbour]
-
-
-@dataclass(slots=True, kw_only=True)
-class DemoResults:
-    """All that came of the stages."""
-
-    pretraining: Job
-    curves: list[Mapping[str, Any]]
-    filters_png: bytes
-    scores: dict[str, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
-    """task -> init -> result of the evaluation job."""
-    overlays: list[tuple[str, bytes]] = field(default_factory=list)
-    """(name, PNG)."""
-    predictions: list[Prediction] = field(default_factory=list)
-    nearest: list[Nearest] = field(default_factory=list)
+    path: Path
+    box: Box
 
 
 def sample_clips(demo: DemoService, budget: Budget) -> DemoResults:
@@ -82,17 +58,19 @@ def sample_clips(demo: DemoService, budget: Budget) -> DemoResults:
         annotations=clips.labels,
         steps=budget.pretrain_steps,
     )
-    test_images = _pose_dataset(demo, clips, budget)
+    test_people = _pose_dataset(demo, clips, budget)
     tasks = (
         ("pose", POSES, budget.pose_steps),
         ("action", str(results.pretraining.spec["dataset"]), budget.action_steps),
     )
     for task, dataset, steps in tasks:
         results.scores[task] = {init: _finetuned(demo, task, init, dataset=dataset, steps=steps) for init in INITS}
-    results.overlays = [(path.name, _overlay(demo, path)) for path in _spread(test_images, 6)]
+    results.overlays = [(seen.path.name, _overlay(demo, seen)) for seen in _spread(test_people, 6)]
     results.predictions = _actions(demo, clips)
     _index(demo, POSES)
-    results.nearest = [_nearest(demo, path.name, path.read_bytes()) for path in _spread(test_images, 4)]
+    results.nearest = [
+        _nearest(demo, seen.path.name, seen.path.read_bytes(), box=seen.box) for seen in _spread(test_people, 4)
+    ]
     return results
 
 
@@ -107,7 +85,7 @@ def own_videos(demo: DemoService, folder: Path, budget: Budget) -> DemoResults:
         raise DemoFailed(f"There is no video ({', '.join(VIDEO_SUFFIXES)}) in {folder}.")
     results = _pretrain(demo, videos, root=folder, annotations=None, steps=budget.pretrain_steps)
     _index(demo, str(results.pretraining.spec["dataset"]))
-    left_out = {entry["file"] for entry in demo.result(results.pretraining)["left_out"]}
+    left_out = {entry["file"] for entry in results.left_out}
     usable = [path for path in videos if path.relative_to(folder).as_posix() not in left_out]
     results.nearest = [_nearest(demo, path.name, _middle_frame(path)) for path in _spread(usable, 4)]
     return results
@@ -143,8 +121,8 @@ def _pretrain(
     )
 
 
-def _pose_dataset(demo: DemoService, clips: ClipSet, budget: Budget) -> list[Path]:
-    """Upload frames with joints as the data set POSES; the images of held-out people."""
+def _pose_dataset(demo: DemoService, clips: ClipSet, budget: Budget) -> list[SeenPerson]:
+    """Upload frames with joints as the data set POSES; returns the held-out people."""
     folder = demo.scratch / "poses"
     with demo.console.status("Rendering images with joints ..."):
         annotations = make_pose_images(
@@ -157,7 +135,11 @@ def _pose_dataset(demo: DemoService, clips: ClipSet, budget: Budget) -> list[Pat
             packed.write(image, image.relative_to(folder))
     demo.client.create_dataset(POSES, files=[archive], annotations=annotations)
     people = json.loads(annotations.read_text())["annotations"]
-    return [folder / person["image"] for person in people if person["split"] == "test"]
+    return [
+        SeenPerson(path=folder / person["image"], box=_enlarged(person["person_box"]))
+        for person in people
+        if person["split"] == "test"
+    ]
 
 
 def _finetuned(demo: DemoService, task: str, init: str, *, dataset: str, steps: int) -> Mapping[str, Any]:
@@ -172,8 +154,14 @@ def _finetuned(demo: DemoService, task: str, init: str, *, dataset: str, steps: 
     return metrics
 
 
-def _overlay(demo: DemoService, image: Path) -> bytes:
-    return demo.client.predict_pose_overlay(image, model=f"pose-{MOTION}")
+def _overlay(demo: DemoService, seen: SeenPerson) -> bytes:
+    return demo.client.predict_pose_overlay(seen.path, model=f"pose-{MOTION}", box=seen.box)
+
+
+def _enlarged(box: Sequence[float]) -> Box:
+    """A tight box around joints, with room for head, hands and feet."""
+    x, y, width, height = box
+    return (x - width / 10, y - height / 10, width * 1.2, height * 1.2)
 
 
 def _actions(demo: DemoService, clips: ClipSet) -> list[Prediction]:
@@ -194,9 +182,9 @@ def _index(demo: DemoService, dataset: str) -> None:
     demo.run_job("index", "Index for retrieval", collection=COLLECTION, model=PRETRAINED, dataset=dataset)
 
 
-def _nearest(demo: DemoService, name: str, image: bytes) -> Nearest:
+def _nearest(demo: DemoService, name: str, image: bytes, *, box: Box | None = None) -> Nearest:
     """The nearest poses; what is the query itself (distance about 0) is passed over."""
-    found = demo.client.retrieve(image, collection=COLLECTION, k=6)
+    found = demo.client.retrieve(image, collection=COLLECTION, k=6, box=box)
     return Nearest(name=name, image=image, found=[item for item in found if item.distance > SAME][:5])
 
 
@@ -211,6 +199,6 @@ def _learn(steps: int) -> Mapping[str, Any]:
     return {"learn": {"steps": steps, "validate_every_steps": max(1, steps // 8)}}
 
 
-def _spread(paths: Sequence[Path], count: int) -> Sequence[Path]:
+def _spread(found: Sequence[T], count: int) -> Sequence[T]:
     """At most `count` of them, evenly spaced."""
-    return [paths[i * len(paths) // count] for i in range(count)] if len(paths) > count else paths
+    return [found[i * len(found) // count] for i in range(count)] if len(found) > count else found
