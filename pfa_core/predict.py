@@ -29,7 +29,7 @@ from pfa_core.people import Box
 from pfa_core.skeleton import JointSet
 
 Numerics = Literal["float32", "bfloat16"]
-"""Number format of weights and activations; bfloat16 answers within 1e-2 of float32, relative to the largest value."""
+"""Number format of weights and activations; bfloat16 answers within 1e-2 of float32 (relative norm)."""
 
 Image = NDArray[np.uint8]
 """(H, W, 3) RGB."""
