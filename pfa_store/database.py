@@ -1,0 +1,169 @@
+"""One database, SQLite or PostgreSQL: opening it, bringing its tables up to date, and transactions."""
+
+import contextlib
+import fcntl
+import json
+import math
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session, sessionmaker
+
+from pfa_store.errors import StoreUnavailable
+
+BUSY_TIMEOUT_MS = 10_000
+"""How long a SQLite statement waits for another process's transaction."""
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK_KEY = 0x70666131
+"""PostgreSQL advisory lock that a migrating process holds; any constant does ("pfa1")."""
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for a SQLAlchemy URL; `postgresql://` means psycopg. Opens no connection yet."""
+    parsed = sqlalchemy.make_url(url)
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    return sqlalchemy.create_engine(
+        parsed, pool_pre_ping=True, json_serializer=to_json, connect_args={"connect_timeout": 5}
+    )
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database:
+        with translated():
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sqlalchemy.create_engine(url, json_serializer=to_json)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # the driver begins no transactions of its own
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A writer takes the write lock at once: upgrading a read transaction would fail instead of waiting.
+        writes = connection.get_execution_options().get("pfa_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+class Sessions:
+    """Opens transactions. Every sub-store does all its work inside `reading` or `writing`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._readers = sessionmaker(engine, expire_on_commit=False)
+        self._writers = sessionmaker(engine.execution_options(pfa_writes=True), expire_on_commit=False)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction that only reads.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        with translated(), self._readers() as session:
+            yield session
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that is committed at the end of the block, and undone if it raises.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        with translated(), self._writers.begin() as session:
+            yield session
+
+    def ping(self) -> None:
+        """One round trip to the database.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+        """
+        with self.reading() as session:
+            session.execute(sqlalchemy.text("SELECT 1"))
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn what a database or disk out of reach raises into StoreUnavailable."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, DisconnectionError, PoolTimeout) as error:
+        cause = getattr(error, "orig", None) or error
+        raise StoreUnavailable(f"The database does not answer just now; try again. ({cause})") from error
+    except OSError as error:
+        raise StoreUnavailable(f"The data folder cannot be used just now: {error}") from error
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables to the newest revision. Any number of processes may call this at once.
+
+    Raises:
+        StoreUnavailable: the database does not answer.
+    """
+    with translated(), _migration_lock(engine), engine.execution_options(pfa_writes=True).begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        config = migrations()
+        head = ScriptDirectory.from_config(config).get_current_head()
+        if MigrationContext.configure(connection).get_current_revision() != head:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def migrations() -> Config:
+    """Alembic's configuration; its `connection` attribute is what `env.py` runs on."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+@contextlib.contextmanager
+def _migration_lock(engine: Engine) -> Iterator[None]:
+    """SQLite: a lock file beside the database, held before the first connection switches the journal mode."""
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        yield
+        return
+    with locked(Path(f"{engine.url.database}.lock")):
+        yield
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file, made if need be. It goes with the process that holds it."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def to_json(value: object) -> str:
+    """JSON that every database accepts: a figure that is not finite becomes null."""
+    return json.dumps(_finite(value), allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

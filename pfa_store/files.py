@@ -1,0 +1,229 @@
+"""The data folder: where everything lies, and writing it so that a crash leaves the old file or the new one."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
+
+from pfa_core.errors import PfaError
+from pfa_store.database import locked
+from pfa_store.errors import DiskFull, StoreUnavailable
+
+CHUNK_BYTES = 1 << 20
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A binary file."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+Source = Path | Readable | Iterable[bytes]
+"""Where the bytes of an upload come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """Bytes that arrived in full and lie, synced, in a temporary file."""
+
+    path: Path
+    sha256: str
+    num_bytes: int
+
+
+class Files:
+    """Paths inside the data folder, and atomic writes to them."""
+
+    def __init__(self, data_dir: Path, *, min_free_bytes: int = 0) -> None:
+        self.root = data_dir.resolve()
+        self._min_free_bytes = min_free_bytes
+
+    def create(self) -> None:
+        """Make the folders.
+
+        Raises:
+            DiskFull, StoreUnavailable: they cannot be made.
+        """
+        with disk_errors():
+            for name in ("tmp", "videos", "images", "packs", "jobs", "models", "collections"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    def video(self, sha256: str, container: str) -> Path:
+        return self.root / "videos" / sha256[:2] / f"{sha256}.{container}"
+
+    def image(self, sha256: str, extension: str) -> Path:
+        return self.root / "images" / sha256[:2] / f"{sha256}.{extension}"
+
+    def packs_of(self, video_sha256: str) -> Path:
+        """All packs of a video, so that they go when it goes."""
+        return self.root / "packs" / video_sha256[:2] / video_sha256
+
+    def pack(self, video_sha256: str, key: str) -> Path:
+        return self.packs_of(video_sha256) / key
+
+    def job(self, job_id: str) -> Path:
+        return self.root / "jobs" / job_id
+
+    def job_work(self, job_id: str) -> Path:
+        """Checkpoints and scratch, kept from attempt to attempt."""
+        return self.job(job_id) / "work"
+
+    def job_out(self, job_id: str, token: int) -> Path:
+        """What one attempt makes; published by renaming it."""
+        return self.job(job_id) / f"out-{token}"
+
+    def job_metrics(self, job_id: str) -> Path:
+        """Where a training job writes its curve, a JSON object a line."""
+        return self.job_work(job_id) / "metrics.jsonl"
+
+    def job_log(self, job_id: str) -> Path:
+        return self.job(job_id) / "log.txt"
+
+    def model(self, name: str, version: int) -> Path:
+        return self.root / "models" / name / str(version)
+
+    def collection(self, name: str) -> Path:
+        return self.root / "collections" / name
+
+    @property
+    def admin_key(self) -> Path:
+        return self.root / "admin.key"
+
+    def relative(self, path: Path) -> str:
+        """A path as the database keeps it."""
+        return path.relative_to(self.root).as_posix()
+
+    def absolute(self, relative: str) -> Path:
+        return self.root / relative
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Exclude every other process that asks for the same name."""
+        with locked(self.root / f"{name}.lock"):
+            yield
+
+    def ensure_space(self, num_bytes: int) -> None:
+        """Check that `num_bytes` more leave the reserve untouched.
+
+        Raises:
+            DiskFull: they do not.
+        """
+        with disk_errors():
+            free = shutil.disk_usage(self.root).free
+        if free - num_bytes < self._min_free_bytes:
+            raise DiskFull(
+                f"The disk of the data folder is short of space: {free >> 20} MiB are free and"
+                f" {self._min_free_bytes >> 20} MiB are kept in reserve. Delete something, or ask the administrator.",
+                free_bytes=free,
+                needed_bytes=num_bytes,
+            )
+
+    @contextlib.contextmanager
+    def incoming(self, source: Source, *, max_bytes: int, too_large: type[PfaError]) -> Iterator[Incoming]:
+        """Receive an upload; its temporary file is removed at the end of the block unless it was moved away.
+
+        Raises:
+            too_large: more than `max_bytes` came; the rest is not read.
+            DiskFull: the reserve of free space would be used up.
+        """
+        with disk_errors():
+            handle, name = tempfile.mkstemp(dir=self.root / "tmp")
+        path = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                digest, num_bytes = hashlib.sha256(), 0
+                for chunk in _chunks(source):
+                    num_bytes += len(chunk)
+                    if num_bytes > max_bytes:
+                        raise too_large(f"The upload has more than {max_bytes} bytes, which is the limit.")
+                    self.ensure_space(len(chunk))
+                    digest.update(chunk)
+                    with disk_errors():
+                        file.write(chunk)
+                with disk_errors():
+                    _sync(file)
+            yield Incoming(path, digest.hexdigest(), num_bytes)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def move(self, source: Path, target: Path) -> None:
+        """Rename a synced file or folder to its final place, for good."""
+        with disk_errors():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.rename(target)
+            sync_folder(target.parent)
+
+    def write_atomic(self, target: Path, content: bytes, *, mode: int = 0o644) -> None:
+        """Write a small file: afterwards it holds the old content or the new one, whatever happens.
+
+        Raises:
+            DiskFull, StoreUnavailable: it could not be written; the old content is still there.
+        """
+        with disk_errors():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
+        temporary = Path(name)
+        try:
+            with disk_errors(), os.fdopen(handle, "wb") as file:
+                file.write(content)
+                os.fchmod(file.fileno(), mode)
+                _sync(file)
+            self.move(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def remove(self, path: Path) -> None:
+        """Delete a file or a folder if it is there. A folder vanishes in one step, then is emptied."""
+        with disk_errors():
+            if path.is_dir():
+                grave = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+                path.rename(grave / path.name)
+                shutil.rmtree(grave)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _chunks(source: Source) -> Iterator[bytes]:
+    if isinstance(source, Path):
+        with disk_errors():
+            file = source.open("rb")
+        with file:
+            yield from iter(lambda: file.read(CHUNK_BYTES), b"")
+    elif isinstance(source, Readable):  # asked first: iterating over a file gives lines
+        yield from iter(lambda: source.read(CHUNK_BYTES), b"")
+    else:
+        yield from source
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn what the operating system says about files into errors of ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(
+                "The disk of the data folder is full. Delete something, or ask the administrator."
+            ) from error
+        raise StoreUnavailable(f"The data folder cannot be used just now: {error}") from error

@@ -1,0 +1,160 @@
+"""Jobs: the database is the truth about them. Every change of state is one compare-and-set statement.
+
+What a user asks for is here (add, look, cancel); what a worker does with a claimed job is in `attempts.py`.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from pfa_store.attempts import Attempts
+from pfa_store.database import Sessions
+from pfa_store.errors import JobNotFound, JobStateConflict
+from pfa_store.idempotency import Once, earlier_job, remember
+from pfa_store.job_record import Job, JobEvent, event, job_of
+from pfa_store.job_states import JobStatus
+from pfa_store.paging import Page, newest_first
+from pfa_store.records import record_of
+from pfa_store.schema import JobEventRow, JobRow
+from pfa_store.settings import Settings
+from pfa_store.specs import QUEUE_OF, JobKind, Spec
+
+
+class Jobs(Attempts):
+    """All jobs. `Attempts` adds what needs a fencing token."""
+
+    def __init__(self, sessions: Sessions, settings: Settings, clock: Callable[[], float]) -> None:
+        super().__init__(sessions, settings, clock)
+        self._settings = settings
+
+    def add(
+        self, kind: JobKind, spec: Spec | Mapping[str, Any], *, key_id: str | None = None, once: Once | None = None
+    ) -> Job:
+        """Record a job to be done; ring afterwards (`claim` makes that order safe).
+
+        With `once`, the same request gives the same job.
+
+        Raises:
+            IdempotencyConflict: the key of `once` was used for another request.
+        """
+        try:
+            return self._add(kind, spec, key_id=key_id, once=once)
+        except IntegrityError:
+            if once is None:
+                raise
+            return self._add(kind, spec, key_id=key_id, once=once)  # the same request came in beside this one
+
+    def _add(self, kind: JobKind, spec: Spec | Mapping[str, Any], *, key_id: str | None, once: Once | None) -> Job:
+        now = self._clock()
+        with self._sessions.writing() as session:
+            earlier = None if once is None else earlier_job(session, once)
+            if earlier is not None:
+                return job_of(session.get_one(JobRow, earlier))
+            row = JobRow(
+                id=f"job_{uuid.uuid4().hex}",
+                kind=kind,
+                queue=QUEUE_OF[kind],
+                spec=spec.model_dump(mode="json") if isinstance(spec, Spec) else dict(spec),
+                status="queued",
+                phase="",
+                step=0,
+                total=0,
+                metrics={},
+                attempt=0,
+                token=0,
+                created_s=now,
+                key_id=key_id,
+            )
+            session.add(row)
+            session.flush()
+            session.add(event(row.id, now, "queued"))
+            if once is not None:
+                remember(session, once, job_id=row.id, now_s=now)
+            session.flush()
+            return job_of(row)
+
+    def get(self, job_id: str) -> Job:
+        """Raises: JobNotFound."""
+        with self._sessions.reading() as session:
+            row = session.get(JobRow, job_id)
+            if row is None:
+                raise JobNotFound(f"There is no job {job_id!r}.")
+            return job_of(row)
+
+    def list(
+        self,
+        *,
+        status: JobStatus | None = None,
+        kind: JobKind | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Job]:
+        """Jobs, newest first.
+
+        Raises:
+            ConfigInvalid: the cursor or the limit cannot be used.
+        """
+        statement = select(JobRow)
+        if status is not None:
+            statement = statement.where(JobRow.status == status)
+        if kind is not None:
+            statement = statement.where(JobRow.kind == kind)
+        with self._sessions.reading() as session:
+            return newest_first(
+                session, statement, time=JobRow.created_s, key=JobRow.id, record=job_of, limit=limit, cursor=cursor
+            )
+
+    def events(self, job_id: str, *, after: int = 0, limit: int = 200) -> tuple[JobEvent, ...]:
+        """What happened to a job after the event with id `after`, in order.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        self.get(job_id)
+        statement = (
+            select(JobEventRow)
+            .where(JobEventRow.job_id == job_id, JobEventRow.id > after)
+            .order_by(JobEventRow.id)
+            .limit(limit)
+        )
+        with self._sessions.reading() as session:
+            return tuple(record_of(JobEvent, row) for row in session.scalars(statement))
+
+    def request_cancel(self, job_id: str) -> Job:
+        """Cancel a queued job at once; ask a running one to stop. Asking again changes nothing.
+
+        Raises:
+            JobNotFound: there is no such job.
+            JobStateConflict: it has already succeeded or failed.
+        """
+        now = self._clock()
+        with self._sessions.writing() as session:
+            waiting = update(JobRow).where(JobRow.id == job_id, JobRow.status == "queued")
+            row = session.scalars(waiting.values(status="cancelled", finished_s=now).returning(JobRow)).one_or_none()
+            if row is not None:
+                session.add(event(job_id, now, "cancelled"))
+                return job_of(row)
+            running = update(JobRow).where(JobRow.id == job_id, JobRow.status == "running")
+            row = session.scalars(running.values(status="cancelling").returning(JobRow)).one_or_none()
+            if row is not None:
+                session.add(event(job_id, now, "cancelling"))
+                return job_of(row)
+        job = self.get(job_id)
+        if job.status in ("succeeded", "failed"):
+            raise JobStateConflict(f"The job has already {job.status}; it cannot be cancelled.", status=job.status)
+        return job
+
+    def mark_rung(self, job_id: str) -> None:
+        """Note that the workers were told of a queued job."""
+        with self._sessions.writing() as session:
+            session.execute(update(JobRow).where(JobRow.id == job_id).values(rung_s=self._clock()))
+
+    def due_for_ringing(self, now_s: float) -> tuple[Job, ...]:
+        """Queued jobs of which nobody was told, or told long ago, oldest first."""
+        silent = or_(JobRow.rung_s.is_(None), JobRow.rung_s <= now_s - self._settings.ring_again_s)
+        statement = select(JobRow).where(JobRow.status == "queued", silent).order_by(JobRow.created_s, JobRow.id)
+        with self._sessions.reading() as session:
+            return tuple(job_of(row) for row in session.scalars(statement.limit(1000)))

@@ -1,0 +1,100 @@
+"""The doorbell: a Celery message that carries a job's id, and nothing else. The database is the truth.
+
+Source of the settings: PEERS.md, "Jobs on Celery". Late acknowledgement delivers a long task again while it still
+runs, so messages are acknowledged early and leases find lost jobs; prefetching makes a short job wait behind a long
+one, so it is off.
+"""
+
+import logging
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import KombuError, OperationalError
+from redis.exceptions import RedisError
+
+from pfa_store.errors import StoreUnavailable
+from pfa_store.job_record import Job
+from pfa_store.jobs import Jobs
+from pfa_store.settings import Settings
+from pfa_store.specs import Queue
+
+RUN_JOB = "pfa.run_job"
+"""Name of the one task."""
+
+_PATIENCE_S = 1.0
+"""How long ringing may wait for the broker: a request that adds a job waits with it."""
+
+_ONE_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+"""At once. Without this Kombu waits two seconds between attempts; with 0 retries it never stops."""
+
+_UNREACHABLE = (KombuError, OperationalError, RedisError, OSError)
+"""What Kombu and its Redis client raise when the broker does not answer."""
+
+logger = logging.getLogger(__name__)
+
+
+def make_celery(settings: Settings) -> Celery:
+    """The Celery application, configured. Tasks are added by `workers/tasks`."""
+    app = Celery("pfa", broker=settings.broker_url or None, set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=False,
+        task_create_missing_queues=True,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_concurrency=1,
+        worker_pool="prefork",
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={"socket_keepalive": True},
+    )
+    return app
+
+
+class Doorbell:
+    """Tells the workers about queued jobs."""
+
+    def __init__(self, settings: Settings, jobs: Jobs) -> None:
+        self._url = settings.broker_url
+        self._app = make_celery(settings)
+        self._jobs = jobs
+
+    def ring(self, job: Job) -> bool:
+        """Announce a job; False if the broker cannot be reached just now: the dispatcher rings again later."""
+        try:
+            with self._connection() as connection:
+                self._app.send_task(
+                    RUN_JOB, args=[job.id], queue=job.queue, connection=connection, retry=False, ignore_result=True
+                )
+            self._jobs.mark_rung(job.id)
+        except (*_UNREACHABLE, StoreUnavailable) as error:
+            logger.warning("the doorbell did not ring for %s: %s", job.id, error)
+            return False
+        return True
+
+    def waiting(self, queue: Queue) -> int | None:
+        """Messages that no worker has taken yet; None if the broker cannot be reached just now."""
+        try:
+            with self._connection() as connection:
+                connection.ensure_connection(**_ONE_RETRY)
+                with connection.channel() as channel:
+                    return int(channel.queue_declare(queue).message_count)
+        except _UNREACHABLE as error:
+            logger.warning("the broker does not answer: %s", error)
+            return None
+
+    def ping(self) -> bool:
+        """Whether the broker answers."""
+        return self.waiting("train") is not None
+
+    def _connection(self) -> Any:  # noqa: ANN401  # kombu has no types
+        """A connection of its own for each ring, so that threads do not share one."""
+        if not self._url:
+            raise OperationalError("no broker is configured")
+        options = {"socket_connect_timeout": _PATIENCE_S, "socket_timeout": _PATIENCE_S, **_ONE_RETRY}
+        return self._app.connection(self._url, connect_timeout=_PATIENCE_S, transport_options=options)

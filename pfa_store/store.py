@@ -1,0 +1,77 @@
+"""Everything that outlives a process, behind one object."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from pfa_store.collections import Collections
+from pfa_store.database import Sessions, make_engine, upgrade
+from pfa_store.datasets import Datasets
+from pfa_store.files import Files
+from pfa_store.idempotency import Idempotency
+from pfa_store.images import Images
+from pfa_store.jobs import Jobs
+from pfa_store.keys import Keys
+from pfa_store.models import Models
+from pfa_store.queue import Doorbell
+from pfa_store.settings import Settings
+from pfa_store.videos import Videos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """All sub-stores over one database and one data folder. Safe to share between threads, not across a fork."""
+
+    settings: Settings
+    sessions: Sessions
+    files: Files
+    videos: Videos
+    images: Images
+    datasets: Datasets
+    jobs: Jobs
+    models: Models
+    collections: Collections
+    keys: Keys
+    idempotency: Idempotency
+    queue: Doorbell
+    clock: Callable[[], float]
+
+    @classmethod
+    def open(cls, settings: Settings, *, clock: Callable[[], float] = time.time, migrate: bool = True) -> Self:
+        """Open the store, making folders and bringing tables up to date (`migrate`) first.
+
+        Raises:
+            StoreUnavailable: the database or the data folder does not answer.
+        """
+        files = Files(settings.data_dir, min_free_bytes=settings.min_free_bytes)
+        files.create()
+        engine = make_engine(settings.sqlalchemy_url)
+        if migrate:
+            upgrade(engine)
+        sessions = Sessions(engine)
+        images = Images(files, settings)
+        jobs = Jobs(sessions, settings, clock)
+        return cls(
+            settings=settings,
+            sessions=sessions,
+            files=files,
+            videos=Videos(sessions, files, settings, clock),
+            images=images,
+            datasets=Datasets(sessions, files, images, clock),
+            jobs=jobs,
+            models=Models(sessions, files, clock),
+            collections=Collections(sessions, files, clock),
+            keys=Keys(sessions, files, clock),
+            idempotency=Idempotency(sessions),
+            queue=Doorbell(settings, jobs),
+            clock=clock,
+        )
+
+    def ping(self) -> None:
+        """Check that the database answers. Raises: StoreUnavailable."""
+        self.sessions.ping()
+
+    def close(self) -> None:
+        """Give up the database connections."""
+        self.sessions.engine.dispose()

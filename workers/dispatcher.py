@@ -1,0 +1,36 @@
+"""Keeps jobs moving whatever happened to workers or broker: takes jobs from the silent, rings for the unheard."""
+
+import logging
+from typing import get_args
+
+from pfa_store.specs import Queue
+from pfa_store.store import Store
+
+QUEUES: tuple[Queue, ...] = get_args(Queue)
+
+logger = logging.getLogger(__name__)
+
+
+def tick(store: Store) -> None:
+    """One round. Any number of dispatchers may run at once.
+
+    A job that was never announced, or was handed back, is announced at once. One that was is announced again only
+    while its queue is empty: behind a long job every message would otherwise be repeated each minute. A message that
+    was lost is thus made good once the others are through.
+
+    Raises:
+        StoreUnavailable: the database does not answer; the next round will do it.
+    """
+    now_s = store.clock()
+    for job in store.jobs.reap(now_s):
+        logger.warning("job %s was taken from a silent worker and is %s", job.id, job.status)
+    store.idempotency.forget(now_s)
+    due = store.jobs.due_for_ringing(now_s)
+    for queue in QUEUES:
+        jobs = [job for job in due if job.queue == queue]
+        waiting = store.queue.waiting(queue) if jobs else None
+        if waiting is None:
+            continue
+        for job in jobs:
+            if (waiting == 0 or job.rung_s is None) and not store.queue.ring(job):
+                break

@@ -1,0 +1,58 @@
+"""An evaluation job: score a pose or action model on the items of a data set."""
+
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+from torch import nn
+
+from pfa_core.clips import LabelledClip
+from pfa_core.devices import device_of
+from pfa_core.errors import DatasetUnsuitable, ModelUnsuitable
+from pfa_core.evaluate import evaluate_action, evaluate_pose
+from pfa_core.manifest import ModelConfig
+from pfa_core.models import load_model
+from pfa_core.people import Person
+from pfa_core.progress import Progress
+from pfa_store.specs import EvaluateSpec
+from workers.sources import clips_of, dataset_of, people_of
+from workers.work import JobResult, Work
+
+Item = TypeVar("Item", Person, LabelledClip)
+
+
+def handle(work: Work) -> Generator[Progress, None, JobResult]:
+    """Result: {"model": "name@version", "metrics": {...}}."""
+    spec = work.job.request
+    assert isinstance(spec, EvaluateSpec)
+    model = work.store.models.resolve(spec.model)
+    module, manifest = load_model(work.store.models.folder(model), device=device_of())
+    metrics = yield from _score(work, spec, module, manifest.config)
+    return {"model": model.ref, "metrics": metrics}
+
+
+def _score(
+    work: Work, spec: EvaluateSpec, module: nn.Module, config: ModelConfig
+) -> Generator[Progress, None, dict[str, Any]]:
+    dataset = dataset_of(work.store, spec)
+    match config.kind:
+        case "pose":
+            _, people = people_of(work.store, dataset)
+            return (yield from evaluate_pose(module, config, _of_split(people, spec)))
+        case "action":
+            clips = _of_split(clips_of(work.store, dataset), spec)
+            return (yield from evaluate_action(module, config, clips, limits=work.store.videos.limits))
+    raise ModelUnsuitable(f"Pose and action models can be evaluated; {spec.model} is of kind {config.kind!r}.")
+
+
+def _of_split(items: list[Item], spec: EvaluateSpec) -> list[Item]:
+    """The items of the split that is asked for; all of them where the data set has no splits.
+
+    Raises:
+        DatasetUnsuitable: the data set has splits, and nothing is in this one.
+    """
+    if spec.split == "all" or all(item.split is None for item in items):
+        return items
+    chosen = [item for item in items if item.split == spec.split]
+    if not chosen:
+        raise DatasetUnsuitable(f"No labelled item of the data set is in the split {spec.split!r}.")
+    return chosen

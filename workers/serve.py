@@ -1,0 +1,110 @@
+"""What `pfa worker` runs: `python -m workers.serve --queue flow,train`.
+
+One Celery process per queue, started again when it exits, and the dispatcher between. SIGTERM or SIGINT: running jobs
+write a checkpoint and are handed back, and no process is left.
+"""
+
+import argparse
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from pfa_store.errors import StoreUnavailable
+from pfa_store.settings import Settings
+from pfa_store.store import Store
+from workers.dispatcher import QUEUES, tick
+from workers.process import ChildProcess
+from workers.supervisor import environment_of
+
+RESTART_S = 2.0
+"""Pause before a Celery process that exited is started again."""
+ROUND_S = 5.0
+"""Pause between two rounds of the dispatcher; a quarter of the lease where that is shorter."""
+MARGIN_S = 10.0
+"""On shutdown, time for Celery to leave after its job has."""
+
+logger = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m workers.serve", description=__doc__)
+    parser.add_argument("--queue", default=",".join(QUEUES), help="queues to serve, separated by commas")
+    queues = [name.strip() for name in parser.parse_args(arguments).queue.split(",")]
+    unknown = sorted(set(queues) - set(QUEUES))
+    if unknown:
+        parser.error(f"there is no queue {', '.join(unknown)}; there are {', '.join(QUEUES)}")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    return serve(Settings(), queues)
+
+
+def serve(settings: Settings, queues: Sequence[str]) -> int:
+    """Run workers for `queues` until SIGTERM or SIGINT.
+
+    Raises:
+        StoreUnavailable: the database does not answer at the start.
+    """
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    store = Store.open(settings)
+    workers = [Worker(queue, environment_of(settings)) for queue in queues]
+    try:
+        while not asked.is_set():
+            for worker in workers:
+                worker.keep_running(time.monotonic())
+            try:
+                tick(store)
+            except StoreUnavailable as error:
+                logger.warning("%s", error)
+            asked.wait(min(ROUND_S, settings.lease_s / 4, settings.ring_again_s / 4))
+    finally:
+        for worker in workers:
+            worker.ask_to_stop()
+        deadline_s = time.monotonic() + settings.cancel_grace_s + MARGIN_S
+        for worker in workers:
+            worker.end(deadline_s)
+        store.close()
+    return 0
+
+
+class Worker:
+    """A Celery process for one queue."""
+
+    def __init__(self, queue: str, environment: Mapping[str, str]) -> None:
+        self._queue = queue
+        self._environment = environment
+        self._process: ChildProcess | None = None
+        self._started_s = -math.inf
+
+    def keep_running(self, now_s: float) -> None:
+        """Start the process if it does not run, unless it was started a moment ago."""
+        if self._process is not None and self._process.wait(0):
+            logger.warning("the %s worker exited with status %s", self._queue, self._process.end())
+            self._process = None
+        if self._process is None and now_s - self._started_s >= RESTART_S:
+            self._started_s = now_s
+            arguments = [self._queue, str(os.getpid())]
+            self._process = ChildProcess.start("workers.app", arguments, environment=self._environment)
+
+    def ask_to_stop(self) -> None:
+        """Celery takes no more messages; its pool process, which is in its group, hands its job back."""
+        if self._process is not None:
+            self._process.ask_all_to_stop()
+
+    def end(self, deadline_s: float) -> None:
+        """Wait for it to leave; after the deadline kill it."""
+        if self._process is None:
+            return
+        if not self._process.wait(max(0.0, deadline_s - time.monotonic())):
+            logger.warning("the %s worker did not leave in time and is killed", self._queue)
+        self._process.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

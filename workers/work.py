@@ -1,0 +1,47 @@
+"""What a handler gets: the job, the store, and folders to work in."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pfa_core.progress import Progress
+from pfa_store.job_record import Job
+from pfa_store.store import Store
+
+JobResult = dict[str, Any]
+"""The result document of a job: plain values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """An item that could not be used, and why."""
+
+    video: str | None
+    """Id of the video; None for an image."""
+    file: str
+    """As its user named it."""
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One attempt of a job, as a handler sees it."""
+
+    job: Job
+    store: Store
+
+    @property
+    def folder(self) -> Path:
+        """Checkpoints and metrics; kept from attempt to attempt."""
+        return self.store.files.job_work(self.job.id)
+
+    @property
+    def out(self) -> Path:
+        """What this attempt makes, until it is published."""
+        return self.store.files.job_out(self.job.id, self.job.token)
+
+
+Handler = Callable[[Work], Generator[Progress, None, JobResult]]
+"""A recipe as a job: yields progress, returns the result document. Closing it stops it (and writes a checkpoint)."""
