@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from pfa_core.clips import spaced
 from pfa_core.crops import PersonCrop, box_crop, corner_crops, corner_places, scale_short_side
 from pfa_core.devices import device_of, placed
-from pfa_core.errors import ImageUnreadable
+from pfa_core.errors import ImageUnreadable, VideoTooShort
 from pfa_core.heatmaps import decode
 from pfa_core.manifest import ModelConfig
 from pfa_core.model_settings import ActionSettings, PoseSettings, joints_of, labels_of
@@ -189,6 +189,8 @@ class ActionPredictor(_Predictor):
     def _scaled(self, frames: Image) -> Image:
         """(T, H, W, 3) those frames that are looked at, at working size."""
         clip = frames if frames.ndim == 4 else frames[None]
+        if len(clip) == 0:
+            raise VideoTooShort(num_frames=0, needed=1)
         chosen = clip[spaced(len(clip), self.settings.test_frames)]
         return np.stack([scale_short_side(_checked(frame), self.settings.short_side_px) for frame in chosen])
 

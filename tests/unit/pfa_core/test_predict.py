@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pfa_core.config import action, pose
 from pfa_core.config.net import NetConfig, Norm
 from pfa_core.crops import corner_crops, scale_short_side
-from pfa_core.errors import BoxOutsideImage, ImageUnreadable, ModelDamaged, ModelUnsuitable
+from pfa_core.errors import BoxOutsideImage, ImageUnreadable, ModelDamaged, ModelUnsuitable, VideoTooShort
 from pfa_core.finetune_action import action_model_config
 from pfa_core.finetune_pose import pose_model_config
 from pfa_core.heatmaps import cells_to_px
@@ -160,6 +160,8 @@ def test_bad_input_has_a_name() -> None:
         predictor(image()[..., 0])
     with pytest.raises(ImageUnreadable, match="float"):
         predictor(image().astype(np.float32))
+    with pytest.raises(VideoTooShort):
+        ActionPredictor(action_net(), action_config(), device="cpu")(image()[None][:0])
 
 
 def test_a_folder_without_settings_takes_the_papers() -> None:
