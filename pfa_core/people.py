@@ -6,7 +6,6 @@ pixels x .. x + w - 1 and y .. y + h - 1.
 Axes: K joints.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,8 @@ Point = tuple[float, float, int]
 """x px, y px, and how the joint was labelled: 0 not at all, 1 occluded, 2 visible."""
 
 _SPLITS = ("train", "val", "test")
+_MOST_PX = 1e6
+"""No image is so large; beyond it a number is a mistake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class Person:
         points = np.full((len(joints), 2), np.nan)
         labelled = np.zeros(len(joints), dtype=bool)
         for position, name in enumerate(joints.names):
-            x, y, visible = self.joints.get(name, (math.nan, math.nan, 0))
+            x, y, visible = self.joints.get(name, (0.0, 0.0, 0))
             if visible > 0:
                 points[position] = x, y
                 labelled[position] = True
@@ -95,7 +96,7 @@ class PoseData:
 def as_point(value: object, *, where: str) -> Point:
     """Check [x, y, visible]; a point without `visible` is visible, null is not labelled."""
     if value is None:
-        return (math.nan, math.nan, 0)
+        return (0.0, 0.0, 0)
     numbers = _numbers(value, where=where, counts=(2, 3))
     visible = numbers[2] if len(numbers) == 3 else 2
     if visible not in (0, 1, 2):
@@ -126,7 +127,7 @@ def _numbers(value: object, *, where: str, counts: Iterable[int]) -> list[float]
         raise AnnotationsInvalid(f"{where}: a list of {' or '.join(map(str, wanted))} numbers is needed.")
     numbers = []
     for part in value:
-        if isinstance(part, bool) or not isinstance(part, int | float) or not math.isfinite(part):
-            raise AnnotationsInvalid(f"{where}: {part!r} is not a finite number.")
+        if isinstance(part, bool) or not isinstance(part, int | float) or not abs(part) <= _MOST_PX:  # nan is refused
+            raise AnnotationsInvalid(f"{where}: {part!r} is not a place in px.")
         numbers.append(float(part))
     return numbers

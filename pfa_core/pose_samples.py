@@ -4,7 +4,7 @@ Axes: N people, K joints, S side of a crop in px.
 """
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,12 +62,16 @@ class PoseSamples:
 
 
 def with_joints(people: Sequence[Person], joints: JointSet) -> list[Person]:
-    """Those people of whom at least one joint of the set is labelled.
+    """Those people of whom at least one joint of the set is labelled; people without a group are grouped by image.
 
     Raises:
         DatasetUnsuitable: nobody.
     """
-    found = [person for person in people if person.keypoints(joints)[1].any()]
+    found = [
+        replace(person, group=str(person.image)) if person.group is None else person
+        for person in people
+        if person.keypoints(joints)[1].any()
+    ]
     if not found:
         raise DatasetUnsuitable(
             f"Nobody in the data set has a labelled joint among {', '.join(joints.names)}. Send images with joints."
@@ -76,7 +80,13 @@ def with_joints(people: Sequence[Person], joints: JointSet) -> list[Person]:
 
 
 def cut_people(
-    people: Sequence[Person], *, joints: JointSet, torso_scale: float, crop_px: int, folder: Path | None = None
+    people: Sequence[Person],
+    *,
+    joints: JointSet,
+    torso_scale: float,
+    crop_px: int,
+    folder: Path | None = None,
+    memory_bytes: int = MEMORY_BYTES,
 ) -> Generator[Progress, None, PoseSamples]:
     """Read each person's image and cut the person crop out of it.
 
@@ -87,7 +97,7 @@ def cut_people(
     Raises:
         InputError: an image does not read, or a person lies outside it; the message names the image.
     """
-    crops_u8 = _storage((len(people), crop_px, crop_px, 3), folder)
+    crops_u8 = _storage((len(people), crop_px, crop_px, 3), folder, memory_bytes=memory_bytes)
     crops: list[PersonCrop] = []
     keypoints = np.full((len(people), len(joints), 2), np.nan)
     labelled = np.zeros((len(people), len(joints)), dtype=bool)
@@ -121,8 +131,8 @@ def _cut(crop: PersonCrop, image: NDArray[np.uint8], person: Person) -> NDArray[
         raise
 
 
-def _storage(shape: tuple[int, ...], folder: Path | None) -> NDArray[np.uint8]:
-    if folder is None or np.prod(shape, dtype=np.int64) <= MEMORY_BYTES:
+def _storage(shape: tuple[int, ...], folder: Path | None, *, memory_bytes: int) -> NDArray[np.uint8]:
+    if folder is None or np.prod(shape, dtype=np.int64) <= memory_bytes:
         return np.empty(shape, dtype=np.uint8)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "crops.u8"

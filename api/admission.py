@@ -1,0 +1,221 @@
+"""Whether a job can be done at all, asked before it is accepted. What this refuses would have failed in a worker."""
+
+import json
+from collections.abc import Sequence
+from typing import Literal
+
+from api.errors import RequestInvalid
+from api.ingest import no_usable_videos
+from api.schemas.videos import LeftOut
+from pfa_core.config.action import ActionConfig
+from pfa_core.config.pose import PoseConfig
+from pfa_core.errors import ConfigInvalid, DatasetUnsuitable, ModelDamaged, ModelUnsuitable
+from pfa_core.manifest import ModelConfig
+from pfa_store.datasets import Dataset, DatasetItem
+from pfa_store.models import ModelVersion
+from pfa_store.specs import EvaluateSpec, FinetuneSpec, FlowSpec, IndexSpec, PretrainSpec, Spec, VideosSpec
+from pfa_store.store import Store
+from pfa_store.videos import Video
+
+MIN_PRETRAIN_VIDEOS = 2
+"""Negatives come from other videos."""
+
+
+def admitted(spec: Spec, store: Store) -> Spec:
+    """The spec as it will be run: its models pinned to versions.
+
+    Raises:
+        NotFound: a data set, video or model that it names does not exist.
+        ConfigInvalid: a key or value of its configuration.
+        InputError: its data set or model cannot serve the job.
+    """
+    match spec:
+        case FlowSpec():
+            spec.resolve()
+            _usable_videos(spec, store, needed_frames=2, at_least=1)
+        case PretrainSpec():
+            config = spec.resolve()
+            _usable_videos(spec, store, needed_frames=config.gap_frames + 1, at_least=MIN_PRETRAIN_VIDEOS)
+        case FinetuneSpec():
+            return _finetune(spec, store)
+        case EvaluateSpec():
+            _refuse_config(spec)
+            return _evaluate(spec, store)
+        case IndexSpec():
+            _refuse_config(spec)
+            return _index(spec, store)
+    return spec
+
+
+def config_of(model: ModelVersion, store: Store) -> ModelConfig:
+    """What a model's folder says about its network.
+
+    Raises:
+        ModelDamaged: it does not read.
+    """
+    path = store.models.folder(model) / "config.json"
+    try:
+        plain = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelDamaged(f"config.json of {model.ref} does not read: {error}") from error
+    return ModelConfig.from_json(plain)
+
+
+def _usable_videos(spec: VideosSpec, store: Store, *, needed_frames: int, at_least: int) -> None:
+    videos = _videos(spec, store)
+    left_out = [entry for video in videos if (entry := _fault(video, needed_frames)) is not None]
+    num_usable = len(videos) - len(left_out)
+    if num_usable == 0:
+        raise no_usable_videos(left_out)
+    if num_usable < at_least:
+        error = no_usable_videos(left_out)
+        raise type(error)(
+            f"Only {num_usable} of the {len(videos)} videos can be used; at least {at_least} are needed,"
+            " because each is told apart from the others. Add more videos.",
+            **error.facts,
+        )
+
+
+def _videos(spec: VideosSpec, store: Store) -> list[Video]:
+    if spec.videos:
+        return [store.videos.get(video_id) for video_id in dict.fromkeys(spec.videos)]
+    dataset = _dataset(spec, store)
+    if dataset.kind != "videos":
+        raise DatasetUnsuitable(f"The data set {dataset.name!r} holds images; this job needs videos.")
+    ids = dict.fromkeys(item.video_id for item in store.datasets.items(dataset.id) if item.video_id is not None)
+    return [store.videos.get(video_id) for video_id in ids]
+
+
+def _fault(video: Video, needed_frames: int) -> LeftOut | None:
+    if video.num_frames < needed_frames:
+        return LeftOut(
+            file=video.filename,
+            code="video_too_short",
+            message=f"It has {video.num_frames} frames; at least {needed_frames} are needed.",
+        )
+    if video.still:
+        return LeftOut(file=video.filename, code="video_still", message="Nothing moves in it.")
+    return None
+
+
+def _dataset(spec: Spec, store: Store) -> Dataset:
+    if spec.dataset is None:
+        raise DatasetUnsuitable("The job names no data: name a `dataset`, or send `files`.")
+    return store.datasets.get(spec.dataset)
+
+
+def _finetune(spec: FinetuneSpec, store: Store) -> Spec:
+    config = spec.resolve()
+    dataset = _dataset(spec, store)
+    items = store.datasets.items(dataset.id)
+    if spec.task == "pose":
+        _need_joints(dataset, items)
+    else:
+        labels = {item.label for item in items if item.label is not None and item.split in (None, "train")}
+        if len(labels) < 2:
+            raise DatasetUnsuitable(
+                f"The data set {dataset.name!r} has {len(labels)} action labels to learn from; at least two are needed."
+                " Send labels as CSV `file,label,group,split` in `annotations`."
+            )
+    if spec.init == "random":
+        return spec
+    model = store.models.resolve(spec.init)
+    _need_same_backbone(config_of(model, store), config, model.ref)
+    return spec.model_copy(update={"init": model.ref})
+
+
+def _need_joints(dataset: Dataset, items: Sequence[DatasetItem]) -> None:
+    labelled = (point[2] > 0 for item in items if item.person for point in item.person.get("joints", {}).values())
+    if dataset.kind != "images" or not dataset.joint_names or not any(labelled):
+        raise DatasetUnsuitable(
+            f"The data set {dataset.name!r} has no labelled joints. Send images with pose `annotations`"
+            " (native JSON or COCO keypoints)."
+        )
+
+
+def _need_same_backbone(source: ModelConfig, target: PoseConfig | ActionConfig, ref: str) -> None:
+    """Only layers of the same shape can be copied; conv1-5 do not depend on the crop's size."""
+    for name in ("width", "norm"):
+        ours, theirs = getattr(target.net, name), getattr(source.net, name)
+        if ours != theirs:
+            raise ModelUnsuitable(
+                f"{ref} has net.{name} {theirs!r} and this job asks for {ours!r}. Choose the preset it was made with,"
+                f" or set config.net.{name} to {theirs!r}."
+            )
+
+
+def _evaluate(spec: EvaluateSpec, store: Store) -> Spec:
+    model = store.models.resolve(spec.model)
+    dataset = _dataset(spec, store)
+    items = [item for item in store.datasets.items(dataset.id) if spec.split in ("all", item.split)]
+    if model.kind == "triplet":
+        raise ModelUnsuitable(f"{model.ref} is pretrained only; evaluate a pose or an action model.")
+    if not items:
+        raise DatasetUnsuitable(
+            f"No item of {dataset.name!r} is marked {spec.split!r}. Mark some in `annotations`, or ask for split 'all'."
+        )
+    config = config_of(model, store)
+    if model.kind == "pose":
+        _need_joints(dataset, items)
+        lacking = set(config.joints.names if config.joints else ()) - set(dataset.joint_names or ())
+        if lacking:
+            raise DatasetUnsuitable(f"{dataset.name!r} lacks joints of {model.ref}: {', '.join(sorted(lacking))}.")
+    elif not {item.label for item in items} & set(config.labels):
+        raise DatasetUnsuitable(
+            f"No item of {dataset.name!r} has a label that {model.ref} knows: {', '.join(config.labels[:20])}."
+        )
+    return spec.model_copy(update={"model": model.ref})
+
+
+def _index(spec: IndexSpec, store: Store) -> Spec:
+    _dataset(spec, store)
+    model = store.models.resolve(spec.model)
+    need_kind(model, "features")
+    return spec.model_copy(update={"model": model.ref})
+
+
+def _refuse_config(spec: Spec) -> None:
+    if spec.config:
+        raise ConfigInvalid(f"This job has no configuration; config.{next(iter(spec.config))} is not known.")
+
+
+Use = Literal["pose", "action", "features"]
+KINDS_FOR: dict[Use, tuple[str, ...]] = {
+    "pose": ("pose",),
+    "action": ("action",),
+    "features": ("triplet", "action"),
+}
+"""Which kinds of model serve which use: a pose model has no fc6."""
+
+
+def need_kind(model: ModelVersion, use: Use) -> None:
+    """Check that a model can do what it is asked for.
+
+    Raises:
+        ModelUnsuitable: it is of another kind.
+    """
+    if model.kind not in KINDS_FOR[use]:
+        raise ModelUnsuitable(
+            f"{model.ref} is a {model.kind} model; this call needs one of kind {' or '.join(KINDS_FOR[use])}.",
+            kind=model.kind,
+        )
+
+
+def default_model(use: Use, store: Store) -> str:
+    """The model of a request that names none: the only one of its kind, or the only one with a `production` alias.
+
+    Raises:
+        RequestInvalid: there is no such choice; the message lists what there is.
+    """
+    fitting = [model for model in store.models.list() if model.kind in KINDS_FOR[use]]
+    if len(fitting) == 1:
+        return fitting[0].name
+    live = [name for name in (model.name for model in fitting) if _has_production(name, store)]
+    if len(live) == 1:
+        return f"{live[0]}@production"
+    names = ", ".join(model.name for model in fitting) or "none yet"
+    raise RequestInvalid(f"Name a `model`; there are: {names}.", field="model")
+
+
+def _has_production(name: str, store: Store) -> bool:
+    return any("production" in version.aliases for version in store.models.versions(name))

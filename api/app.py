@@ -1,0 +1,56 @@
+"""The application, wired: the one place where everything meets."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api import openapi, problems
+from api.deps import ServiceSet
+from api.inference.service import Inference
+from api.limits import BodyLimit
+from api.metrics import CountRequests, Metrics
+from api.routers import collections, datasets, health, jobs, models, predict, retrieve, videos
+from pfa_store.settings import Settings
+from pfa_store.store import Store
+
+VERSION = "0.1.0"
+
+DESCRIPTION = """
+Turns unlabelled videos of people into pose features, and serves what they can do: pose heatmaps, action labels and
+nearest-pose retrieval. Upload videos, start a `pretrain` job, finetune with the few labels that you have, and predict.
+
+Every error is a problem document (`application/problem+json`); its `code` is for programs, its `detail` says what to
+do. Send a key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.
+"""
+
+
+def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
+    """The API over a store, which is opened here unless one is given (and then stays open at the end)."""
+    opened = Store.open(settings) if store is None else store
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        inference = Inference(settings, opened, metrics)
+        app.state.services = ServiceSet(settings=settings, store=opened, inference=inference, metrics=metrics)
+        yield
+        await inference.close()
+        if store is None:
+            opened.close()
+
+    app = FastAPI(
+        title="PFA: pose from action",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    problems.install(app)
+    openapi.install(app)
+    for module in (videos, datasets, jobs, models, predict, collections, retrieve, health):
+        app.include_router(module.router)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
+    app.add_middleware(CountRequests, metrics=metrics)
+    return app

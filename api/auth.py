@@ -1,0 +1,86 @@
+"""Who calls, and what they may do.
+
+A route says what it needs: `dependencies=[Security(caller, scopes=["read"])]`. The same words appear in the OpenAPI
+document, which is what the test of every route reads.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+
+from api.deps import Services
+from api.errors import Forbidden, Unauthenticated
+from pfa_store.keys import SCOPES
+from pfa_store.settings import is_loopback
+
+_bearer = HTTPBearer(
+    auto_error=False, scheme_name="bearer", description="`Authorization: Bearer <key>`; a key is made by `pfa keys`"
+)
+_header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="apiKey", description="`X-API-Key: <key>`")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The key that a request came with."""
+
+    key_id: str | None
+    """None where keys are switched off."""
+    scopes: frozenset[str]
+
+    def require(self, scope: str) -> None:
+        """Check one scope; `admin` may do everything.
+
+        Raises:
+            Forbidden: the key lacks it.
+        """
+        if scope not in self.scopes and "admin" not in self.scopes:
+            raise Forbidden(
+                f"This key lacks the scope {scope!r}; it has: {', '.join(sorted(self.scopes)) or 'none'}."
+                " Use another key, or let an administrator make one.",
+                scope=scope,
+            )
+
+
+def caller(
+    needed: SecurityScopes,
+    request: Request,
+    services: Services,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    header: Annotated[str | None, Depends(_header)],
+) -> Caller:
+    """The caller, once it is known and may do what the route needs.
+
+    Raises:
+        Unauthenticated: no key, or one that is unknown or revoked.
+        Forbidden: the key lacks a scope.
+    """
+    if services.settings.auth == "off":
+        _refuse_other_sites(request)
+        return Caller(None, frozenset(SCOPES))
+    secret = bearer.credentials if bearer else header
+    if not secret:
+        raise Unauthenticated("This call needs a key: send it as `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
+    key = services.store.keys.find(secret)
+    if key is None:
+        raise Unauthenticated("This key is not known here, or it was revoked.")
+    found = Caller(key.id, frozenset(key.scopes))
+    for scope in needed.scopes:
+        found.require(scope)
+    return found
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """Without keys, a web page of another site must not reach this service through its visitor's browser.
+
+    Raises:
+        Forbidden: the Host is not this machine (DNS rebinding), or the Origin is another site's.
+    """
+    host = request.url.hostname or ""
+    if not is_loopback(host):
+        raise Forbidden("Without keys this service answers on a loopback name only, such as 127.0.0.1 or localhost.")
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise Forbidden("Without keys this service does not answer pages of other sites.")

@@ -1,0 +1,57 @@
+"""Leaves that the HTTP interface adds to the tree of `pfa_core.errors`.
+
+PfaError
+  Unauthenticated     no key, or one that is not known
+  Forbidden           a key without the scope that the call needs
+  RequestInvalid      the request does not say what it must; the message names the field
+  ArchiveInvalid      a .zip that cannot be unpacked safely
+  PayloadTooLarge     a body or a file over its limit
+  MediaUnsupported    a Content-Type that the call does not take
+  NotAcceptable       an Accept header that the call cannot satisfy
+  QueueFull           too many predictions wait already
+  ModelFileNotFound   a model has no such file (a NotFound)
+  CollectionNotReady  a collection that has not been filled yet (a Conflict)
+"""
+
+from pfa_core.errors import PfaError
+from pfa_store.errors import Conflict, NotFound
+
+
+class Unauthenticated(PfaError):
+    code = "unauthenticated"
+
+
+class Forbidden(PfaError):
+    code = "forbidden"
+
+
+class RequestInvalid(PfaError):
+    code = "request_invalid"
+
+
+class ArchiveInvalid(PfaError):
+    code = "archive_invalid"
+
+
+class PayloadTooLarge(PfaError):
+    code = "payload_too_large"
+
+
+class MediaUnsupported(PfaError):
+    code = "media_unsupported"
+
+
+class NotAcceptable(PfaError):
+    code = "not_acceptable"
+
+
+class QueueFull(PfaError):
+    code = "queue_full"
+
+
+class ModelFileNotFound(NotFound):
+    code = "model_file_not_found"
+
+
+class CollectionNotReady(Conflict):
+    code = "collection_not_ready"

@@ -1,0 +1,274 @@
+"""Predictions: from the bytes of an image or the file of a clip to an answer.
+
+Axes: N rows, T frames.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from starlette.concurrency import run_in_threadpool
+from torch import Tensor
+
+from api.admission import Use, need_kind
+from api.errors import CollectionNotReady
+from api.inference.batcher import Batcher, queue_full
+from api.inference.host import Host
+from api.inference.outcomes import (
+    ActionAnswer,
+    Asked,
+    FeatureAnswer,
+    Image,
+    NeighbourAnswer,
+    PoseAnswer,
+    Timing,
+    Version,
+)
+from api.metrics import Metrics
+from pfa_core.clips import LabelledClip, read_clip
+from pfa_core.devices import computes_bf16, device_of
+from pfa_core.figures import filters_png
+from pfa_core.images import read_image
+from pfa_core.models import load_model
+from pfa_core.people import Box
+from pfa_core.predict import (
+    ActionPredictor,
+    FeatureExtractor,
+    Numerics,
+    PosePredictor,
+)
+from pfa_core.retrieval import GalleryIndex, Neighbour
+from pfa_core.video.limits import DecodeLimits
+from pfa_store.collections import Collection
+from pfa_store.models import ModelVersion
+from pfa_store.settings import Settings
+from pfa_store.store import Store
+
+T = TypeVar("T")
+Predictor = PosePredictor | ActionPredictor | FeatureExtractor
+
+CLIP_TIMEOUT_S = 60.0
+"""Decoding a clip may not keep its sender waiting for longer."""
+CLIPS_AT_ONCE = 2
+
+
+class Inference:
+    """The loaded models, the batcher and the threads that decode. Its methods run in the event loop."""
+
+    def __init__(self, settings: Settings, store: Store, metrics: Metrics) -> None:
+        self._settings = settings
+        self._store = store
+        self._threads = settings.num_threads or os.cpu_count() or 1
+        self._numerics = numerics_of(settings)
+        self._host: Host[Asked, Version, Predictor] = Host(
+            resolve=self._resolve, load=self._load, limit=settings.max_models
+        )
+        self._galleries: Host[Path, Path, GalleryIndex] = Host(
+            resolve=_itself, load=GalleryIndex.load, limit=settings.max_models
+        )
+        self._batcher = Batcher(
+            max_batch=settings.max_batch,
+            max_queue=settings.max_queue,
+            on_start=partial(torch.set_num_threads, self._threads),
+            on_batch=metrics.batch_rows.observe,
+        )
+        self._image_threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="image-decoder")
+        self._clip_threads = ThreadPoolExecutor(CLIPS_AT_ONCE, thread_name_prefix="clip-decoder")
+        self._num_inside = 0
+        metrics.watch(queue_rows=lambda: self._batcher.waiting, models_loaded=lambda: len(self._host))
+
+    async def close(self) -> None:
+        """Finish what runs, refuse what waits, end the threads."""
+        await self._host.close()
+        await self._galleries.close()
+        await run_in_threadpool(self._batcher.close)
+        for pool in (self._image_threads, self._clip_threads):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Hold a place among the requests that are being answered, from before their body is read.
+
+        Raises:
+            QueueFull: as many requests are inside as may wait.
+        """
+        if self._num_inside >= self._settings.max_queue + self._settings.max_batch:
+            raise queue_full()
+        self._num_inside += 1
+        try:
+            yield
+        finally:
+            self._num_inside -= 1
+
+    async def pose(self, data: bytes, *, ref: str, box: Box | None) -> PoseAnswer:
+        """The pose of the person in an image, or in a box of it.
+
+        Raises:
+            ModelNotFound, ModelUnsuitable, ModelDamaged: from the model.
+            InputError: from the image or the box.
+            QueueFull: too much waits already.
+        """
+        timing = Timing()
+        version, predictor = await self._host.get(Asked("pose", ref))
+        assert isinstance(predictor, PosePredictor)
+        image = await self._image(data, timing)
+        prepared = await self._decoded(self._image_threads, partial(predictor.prepare, image, box=box), timing)
+        rows = await self._rows(predictor, prepared.rows_u8, timing)
+        prediction = predictor.finish(rows, prepared.place)
+        return PoseAnswer(model=version.ref, image=image, box=box, prediction=prediction, timing=timing)
+
+    async def image_action(self, data: bytes, *, ref: str) -> ActionAnswer:
+        """The action in an image. Raises: as `pose`."""
+        timing = Timing()
+        version, predictor = await self._action_model(ref)
+        image = await self._image(data, timing)
+        return await self._action(version, predictor, image[None], timing)
+
+    async def clip_action(self, path: Path, *, name: str, ref: str) -> ActionAnswer:
+        """The action in a video file, which only the sandbox opens.
+
+        Raises:
+            VideoTooLarge: over the limits for an answer at once; as `pose` otherwise.
+        """
+        timing = Timing()
+        version, predictor = await self._action_model(ref)
+        read = partial(
+            read_clip,
+            LabelledClip(name=name, label="", path=path),
+            short_side_px=predictor.settings.short_side_px,
+            max_frames=predictor.settings.test_frames,
+            limits=clip_limits(self._settings),
+        )
+        clip = await self._decoded(self._clip_threads, read, timing)
+        return await self._action(version, predictor, clip.frames_u8, timing)
+
+    async def features(self, data: bytes, *, ref: str, box: Box | None = None) -> FeatureAnswer:
+        """The fc6 feature of an image, or of a box of it. Raises: as `pose`."""
+        timing = Timing()
+        version, predictor = await self._host.get(Asked("features", ref))
+        assert isinstance(predictor, FeatureExtractor)
+        image = await self._image(data, timing)
+        prepared = await self._decoded(self._image_threads, partial(predictor.prepare, image, box=box), timing)
+        rows = await self._rows(predictor, prepared.rows_u8, timing)
+        return FeatureAnswer(model=version.ref, feature=predictor.finish(rows, prepared.place), timing=timing)
+
+    async def nearest(self, data: bytes, *, collection: Collection, k: int, box: Box | None) -> NeighbourAnswer:
+        """The items of a collection whose poses are nearest to an image's.
+
+        Raises:
+            CollectionNotReady: it was never filled.
+            IndexDamaged: it does not read; as `pose` otherwise.
+        """
+        folder = self._store.collections.folder(collection)
+        if folder is None:
+            raise CollectionNotReady(
+                f"The collection {collection.name!r} is {collection.status}. Fill it with POST /jobs/index first.",
+                status=collection.status,
+            )
+        asked = await self.features(data, ref=collection.model, box=box)
+        _, gallery = await self._galleries.get(folder)
+        search = partial(_search, gallery, asked.feature, k=k)
+        found = await self._decoded(self._image_threads, search, asked.timing)
+        return NeighbourAnswer(collection=collection.name, model=asked.model, found=found, timing=asked.timing)
+
+    def filters_png(self, model: ModelVersion) -> bytes:
+        """The filters of conv1, drawn. Call from a thread."""
+        module, _ = load_model(self._store.models.folder(model))
+        return filters_png(module)
+
+    async def _action_model(self, ref: str) -> tuple[Version, ActionPredictor]:
+        version, predictor = await self._host.get(Asked("action", ref))
+        assert isinstance(predictor, ActionPredictor)
+        return version, predictor
+
+    async def _action(
+        self, version: Version, predictor: ActionPredictor, frames: Image, timing: Timing
+    ) -> ActionAnswer:
+        prepared = await self._decoded(self._image_threads, partial(predictor.prepare, frames), timing)
+        rows = await self._rows(predictor, prepared.rows_u8, timing)
+        prediction = predictor.finish(rows)
+        return ActionAnswer(model=version.ref, num_frames=len(frames), prediction=prediction, timing=timing)
+
+    async def _image(self, data: bytes, timing: Timing) -> Image:
+        settings = self._settings
+        read = partial(read_image, data, max_pixels=settings.max_image_pixels, max_bytes=settings.max_image_bytes)
+        return await self._decoded(self._image_threads, read, timing)
+
+    async def _decoded(self, pool: ThreadPoolExecutor, work: Callable[[], T], timing: Timing) -> T:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        try:
+            return await loop.run_in_executor(pool, work)
+        finally:
+            timing.decode_s += loop.time() - began_s
+
+    async def _rows(self, predictor: Predictor, rows_u8: Tensor, timing: Timing) -> Tensor:
+        """Run rows through the network; a clip's many rows go batch by batch, so that others get their turn."""
+        answers = []
+        for part in rows_u8.split(self._settings.max_batch):
+            batched = await asyncio.wrap_future(self._batcher.submit(predictor.forward, part))
+            assert isinstance(batched.raw, Tensor)
+            timing.queue_s += batched.queue_s
+            timing.model_s += batched.forward_s
+            answers.append(batched.raw)
+        return answers[0] if len(answers) == 1 else torch.cat(answers)
+
+    async def _resolve(self, asked: Asked) -> Version:
+        return await run_in_threadpool(self._resolve_now, asked)
+
+    def _resolve_now(self, asked: Asked) -> Version:
+        model = self._store.models.resolve(asked.ref)
+        need_kind(model, asked.use)
+        return Version(asked.use, model.ref, self._store.models.folder(model))
+
+    def _load(self, version: Version) -> Predictor:
+        """Load and warm up, in the host's thread."""
+        torch.set_num_threads(self._threads)
+        predictor = _PREDICTORS[version.use].load(version.folder, numerics=self._numerics)
+        side = predictor.config.net.crop_px
+        predictor.forward(torch.zeros((1, 3, side, side), dtype=torch.uint8))
+        return predictor
+
+
+_PREDICTORS: dict[Use, type[Predictor]] = {
+    "pose": PosePredictor,
+    "action": ActionPredictor,
+    "features": FeatureExtractor,
+}
+
+
+async def _itself(folder: Path) -> Path:
+    """A gallery's folder never changes its content."""
+    return folder
+
+
+def _search(gallery: GalleryIndex, feature: NDArray[np.float32], *, k: int) -> list[tuple[Neighbour, bytes | None]]:
+    (found,) = gallery.search(feature[None], k=k)
+    return [(neighbour, gallery.thumbnails.get(neighbour.position)) for neighbour in found]
+
+
+def numerics_of(settings: Settings) -> Numerics:
+    """The number format to predict in."""
+    if settings.numerics != "auto":
+        return settings.numerics
+    return "bfloat16" if computes_bf16(device_of()) else "float32"
+
+
+def clip_limits(settings: Settings) -> DecodeLimits:
+    """The caps on a clip that is answered at once."""
+    return DecodeLimits(
+        max_bytes=settings.max_video_bytes,
+        max_pixels=settings.max_video_pixels,
+        max_frames=settings.max_clip_frames,
+        max_duration_s=settings.max_video_s,
+        timeout_s=min(settings.decode_timeout_s, CLIP_TIMEOUT_S),
+        memory_bytes=settings.decode_memory_bytes,
+    )

@@ -1,0 +1,95 @@
+"""Make, list and delete data sets."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Security
+from starlette.concurrency import run_in_threadpool
+
+from api.auth import Caller, caller
+from api.body import read_json, validated
+from api.deps import Services
+from api.errors import RequestInvalid
+from api.ingest import Made, form_limits, make_dataset
+from api.multipart import is_multipart, received_form
+from api.openapi import form_body, json_body, problems, request_body
+from api.routers.videos import Cursor, Limit
+from api.schemas.datasets import DatasetCreate, DatasetItemRead, DatasetName, DatasetRead
+from api.schemas.page import PageRead, page_of
+
+router = APIRouter(prefix="/datasets", tags=["datasets"])
+Position = Annotated[int | None, Query(description="`next_cursor` of the page before")]
+
+FORM = {
+    "files": "Videos, or images (JPEG, PNG, WebP), or .zip archives of either",
+    "annotations": "Native pose JSON, COCO keypoints JSON, or CSV with the header file,label,group,split",
+}
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    responses=problems(404, 409, 413, 415, 507),
+    openapi_extra=request_body(
+        json_body(DatasetCreate),
+        form_body(files=FORM, many=True, fields={"name": "Name of the data set"}, required=("name", "files")),
+    ),
+)
+async def create_dataset(
+    request: Request, services: Services, who: Annotated[Caller, Security(caller, scopes=["jobs"])]
+) -> DatasetRead:
+    """Make a data set of uploaded videos (JSON), or of files that are sent along (a form)."""
+    made = await (_from_form if is_multipart(request) else _from_json)(request, services, who)
+    items = await run_in_threadpool(services.store.datasets.items, made.dataset.id)
+    return DatasetRead.of(made.dataset, items, made.left_out)
+
+
+async def _from_json(request: Request, services: Services, who: Caller) -> Made:
+    body = await read_json(request, DatasetCreate)
+    items = [entry.to_item() for entry in body.videos]
+    create = services.store.datasets.create_from_videos
+    return Made(await run_in_threadpool(create, body.name, items, key_id=who.key_id), [])
+
+
+async def _from_form(request: Request, services: Services, who: Caller) -> Made:
+    store = services.store
+    limits = form_limits(services.settings, files=FORM, fields=["name"])
+    async with received_form(request, files=store.files, limits=limits) as form:
+        if "name" not in form.fields:
+            raise RequestInvalid("The form needs a field 'name'.", field="name")
+        name = validated({"name": form.fields["name"]}, DatasetName, where="form").name
+        return await run_in_threadpool(make_dataset, store, form, name=name, key_id=who.key_id)
+
+
+@router.get("", dependencies=[Security(caller, scopes=["read"])], responses=problems())
+def list_datasets(services: Services, limit: Limit = 50, cursor: Cursor = None) -> PageRead[DatasetRead]:
+    """Data sets, newest first."""
+    return page_of(services.store.datasets.list(limit=limit, cursor=cursor), DatasetRead.of)
+
+
+@router.get("/{dataset}", dependencies=[Security(caller, scopes=["read"])], responses=problems(404))
+def read_dataset(dataset: str, services: Services) -> DatasetRead:
+    """One data set, by id or name."""
+    return DatasetRead.of(services.store.datasets.get(dataset), services.store.datasets.items(dataset))
+
+
+@router.get("/{dataset}/items", dependencies=[Security(caller, scopes=["read"])], responses=problems(404))
+def list_items(
+    dataset: str, services: Services, limit: Limit = 200, cursor: Position = None
+) -> PageRead[DatasetItemRead]:
+    """The items of a data set in their order."""
+    later = [item for item in services.store.datasets.items(dataset) if cursor is None or item.position > cursor]
+    shown = later[:limit]
+    more = str(shown[-1].position) if len(later) > limit else None
+    return PageRead(items=[DatasetItemRead.of(item) for item in shown], next_cursor=more)
+
+
+@router.delete(
+    "/{dataset}",
+    status_code=HTTPStatus.NO_CONTENT,
+    dependencies=[Security(caller, scopes=["jobs"])],
+    responses=problems(404, 409),
+)
+def delete_dataset(dataset: str, services: Services) -> None:
+    """Delete a data set; its videos stay. 409 while an unfinished job or a collection names it."""
+    services.store.datasets.delete(dataset)

@@ -1,0 +1,165 @@
+"""Start, follow and cancel jobs."""
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response, Security
+from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from api.auth import Caller, caller
+from api.body import parse_json, read_json
+from api.deps import Services
+from api.desk import Order, place
+from api.event_stream import MEDIA_TYPE, follow, wants_stream
+from api.ingest import form_limits
+from api.multipart import is_multipart, received_form
+from api.openapi import form_body, json_body, problems, request_body
+from api.routers.datasets import FORM
+from api.routers.videos import Cursor, Limit
+from api.schemas.jobs import JobEventRead, JobRead
+from api.schemas.page import PageRead, page_of
+from pfa_store.job_metrics import read_rows
+from pfa_store.job_states import JobStatus
+from pfa_store.specs import SPEC_OF, JobKind, Spec
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+IdempotencyKey = Annotated[
+    str | None, Header(description="The same request with the same key makes one job, however often it is sent")
+]
+EventCursor = Annotated[int | None, Query(ge=0, description="`next_cursor` of the page before")]
+LastEventId = Annotated[int | None, Header(ge=0, alias="Last-Event-ID", description="SSE: go on after this event")]
+
+SUMMARY: dict[JobKind, str] = {
+    "flow": "Compute flow and make packs, which later jobs reuse",
+    "pretrain": "Learn pose features from the motion in unlabelled videos",
+    "finetune": "Train a pose or an action model on labels",
+    "evaluate": "Score a pose or an action model",
+    "index": "Fill a collection with fc6 features",
+}
+
+
+def _starter(kind: JobKind, spec_type: type[Spec]) -> Callable[..., Coroutine[Any, Any, JobRead]]:
+    """The route that starts jobs of one kind."""
+
+    async def start_job(
+        request: Request,
+        response: Response,
+        services: Services,
+        who: Annotated[Caller, Security(caller, scopes=["jobs"])],
+        idempotency_key: IdempotencyKey = None,
+    ) -> JobRead:
+        def order(spec: Spec, **form: Any) -> Order:  # noqa: ANN401  # the form, if there is one
+            return Order(kind=kind, spec=spec, key_id=who.key_id, idempotency_key=idempotency_key, **form)
+
+        if is_multipart(request):
+            limits = form_limits(services.settings, files=FORM, fields=["config"])
+            async with received_form(request, files=services.store.files, limits=limits) as form:
+                spec = parse_json(form.fields.get("config", "{}"), spec_type, where="config")
+                job = await run_in_threadpool(place, order(spec, form=form), services.store)
+        else:
+            spec = await read_json(request, spec_type)
+            job = await run_in_threadpool(place, order(spec, form=None), services.store)
+        response.headers["Location"] = f"/jobs/{job.id}"
+        return JobRead.of(job)
+
+    start_job.__doc__ = (
+        f"{SUMMARY[kind]}. JSON names the data; a form brings it as `files`, with the same JSON in its field `config`."
+    )
+    return start_job
+
+
+for _kind, _spec_type in SPEC_OF.items():
+    router.add_api_route(
+        f"/{_kind}",
+        _starter(_kind, _spec_type),
+        methods=["POST"],
+        name=f"start_{_kind}",
+        summary=SUMMARY[_kind],
+        status_code=HTTPStatus.ACCEPTED,
+        responses=problems(404, 409, 413, 415, 507),
+        openapi_extra=request_body(
+            json_body(_spec_type),
+            form_body(
+                files=FORM,
+                many=True,
+                fields={"config": f"The JSON body ({_spec_type.__name__}) without `dataset`"},
+                required=("files",),
+            ),
+        ),
+    )
+
+
+@router.get("", dependencies=[Security(caller, scopes=["read"])], responses=problems())
+def list_jobs(
+    services: Services,
+    status: JobStatus | None = None,
+    kind: JobKind | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> PageRead[JobRead]:
+    """Jobs, newest first."""
+    return page_of(services.store.jobs.list(status=status, kind=kind, limit=limit, cursor=cursor), JobRead.of)
+
+
+@router.get("/{job_id}", dependencies=[Security(caller, scopes=["read"])], responses=problems(404))
+def read_job(job_id: str, services: Services) -> JobRead:
+    """A job as it is now."""
+    return JobRead.of(services.store.jobs.get(job_id))
+
+
+@router.get(
+    "/{job_id}/events",
+    dependencies=[Security(caller, scopes=["read"])],
+    response_model=PageRead[JobEventRead],
+    responses={**problems(404), 200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+)
+async def read_events(  # noqa: PLR0917  # FastAPI passes them by name
+    job_id: str,
+    request: Request,
+    services: Services,
+    limit: Limit = 200,
+    cursor: EventCursor = None,
+    last_event_id: LastEventId = None,
+) -> Response | PageRead[JobEventRead]:
+    """What happened to a job, in order: a page, or with `Accept: text/event-stream` a stream until it is done."""
+    jobs, after = services.store.jobs, last_event_id or cursor or 0
+    if wants_stream(request):
+        await run_in_threadpool(jobs.get, job_id)
+        return StreamingResponse(follow(jobs, job_id, after=after), media_type=MEDIA_TYPE)
+    events = await run_in_threadpool(jobs.events, job_id, after=after, limit=limit + 1)
+    shown = events[:limit]
+    more = str(shown[-1].id) if len(events) > limit else None
+    return PageRead(items=[JobEventRead.of(event) for event in shown], next_cursor=more)
+
+
+@router.get(
+    "/{job_id}/logs",
+    dependencies=[Security(caller, scopes=["read"])],
+    response_class=PlainTextResponse,
+    responses=problems(404),
+)
+def read_log(job_id: str, services: Services) -> Response:
+    """What the job's processes wrote; empty until it starts."""
+    path = services.store.files.job_log(services.store.jobs.get(job_id).id)
+    if not path.is_file():
+        return PlainTextResponse("")
+    return FileResponse(path, media_type="text/plain; charset=utf-8")
+
+
+@router.get("/{job_id}/metrics", dependencies=[Security(caller, scopes=["read"])], responses=problems(404))
+def read_metrics(job_id: str, services: Services) -> list[dict[str, float]]:
+    """The curve of a training job: rows of `step`, `loss` and other figures; validation's begin with `val_`."""
+    return read_rows(services.store.files.job_metrics(services.store.jobs.get(job_id).id))
+
+
+@router.post(
+    "/{job_id}/cancel",
+    status_code=HTTPStatus.ACCEPTED,
+    dependencies=[Security(caller, scopes=["jobs"])],
+    responses=problems(404, 409),
+)
+def cancel_job(job_id: str, services: Services) -> JobRead:
+    """Ask a job to stop; it has stopped once its status is `cancelled`. 409 when it is over already."""
+    return JobRead.of(services.store.jobs.request_cancel(job_id))

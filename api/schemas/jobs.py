@@ -1,0 +1,79 @@
+"""Jobs, as they are sent. What is asked for is in `pfa_store/specs`."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import BaseModel, Field
+
+from api.schemas.page import time_of, time_or_none
+from pfa_store.job_record import Job, JobEvent
+from pfa_store.job_states import JobStatus
+from pfa_store.specs import JobKind
+
+
+class ProgressRead(BaseModel):
+    """How far a job is in its present phase."""
+
+    step: int
+    total: int = Field(description="0 when unknown")
+    eta_s: float | None = Field(description="Seconds until the phase ends, as far as can be told")
+    metrics: dict[str, Any] = Field(description="Latest figures, such as `loss` and `accuracy`")
+
+
+class JobError(BaseModel):
+    """Why a job failed."""
+
+    code: str
+    message: str
+
+
+class JobRead(BaseModel):
+    """A unit of work at the moment it was asked for."""
+
+    id: str
+    kind: JobKind
+    status: JobStatus
+    done: bool = Field(description="Nothing more will happen to it")
+    phase: str = Field(description="What is being done: `decode`, `flow`, `train`, `validate`, ...")
+    progress: ProgressRead
+    attempt: int = Field(description="How often it was started")
+    error: JobError | None
+    result: dict[str, Any] | None = Field(description="What a succeeded job made, such as `model` and `metrics`")
+    spec: dict[str, Any] = Field(description="What was asked for, with model names pinned to versions")
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        error = None
+        if job.error_code is not None:
+            error = JobError(code=job.error_code, message=job.error_message or "")
+        return cls(
+            id=job.id,
+            kind=job.kind,
+            status=job.status,
+            done=job.done,
+            phase=job.phase,
+            progress=ProgressRead(step=job.step, total=job.total, eta_s=job.eta_s, metrics=dict(job.metrics)),
+            attempt=job.attempt,
+            error=error,
+            result=None if job.result is None else dict(job.result),
+            spec=dict(job.spec),
+            created=time_of(job.created_s),
+            started=time_or_none(job.started_s),
+            finished=time_or_none(job.finished_s),
+        )
+
+
+class JobEventRead(BaseModel):
+    """Something that happened to a job; ids rise."""
+
+    id: int
+    at: datetime
+    kind: str
+    data: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: JobEvent) -> Self:
+        return cls(id=event.id, at=time_of(event.at_s), kind=event.kind, data=dict(event.data))

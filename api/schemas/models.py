@@ -1,0 +1,72 @@
+"""Models, as they are sent."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.schemas.page import time_of
+from pfa_store.models import ModelVersion
+
+
+class ModelVersionRead(BaseModel):
+    """A published version of a model; its files never change."""
+
+    ref: str = Field(description="`name@version`: always this version")
+    name: str
+    version: int
+    kind: str = Field(description="`triplet` (pretrained), `pose` or `action`")
+    metrics: dict[str, Any]
+    lineage: dict[str, Any] = Field(description="Parent model, data set, sha256 of each item, job, seed, code version")
+    aliases: list[str]
+    job_id: str | None
+    created: datetime
+    files: list[str] | None = Field(None, description="Where one version was asked for: its files")
+
+    @classmethod
+    def of(cls, model: ModelVersion, files: Sequence[str] | None = None) -> Self:
+        return cls(
+            ref=model.ref,
+            name=model.name,
+            version=model.version,
+            kind=model.kind,
+            metrics=dict(model.metrics),
+            lineage=dict(model.lineage),
+            aliases=list(model.aliases),
+            job_id=model.job_id,
+            created=time_of(model.created_s),
+            files=None if files is None else list(files),
+        )
+
+
+class ModelRead(BaseModel):
+    """A name and its versions, newest first."""
+
+    name: str
+    versions: list[ModelVersionRead]
+    aliases: dict[str, int]
+
+    @classmethod
+    def of(cls, versions: Sequence[ModelVersion]) -> Self:
+        return cls(
+            name=versions[0].name,
+            versions=[ModelVersionRead.of(version) for version in versions],
+            aliases={alias: version.version for version in versions for alias in version.aliases},
+        )
+
+
+class AliasPut(BaseModel):
+    """Which version an alias shall mean."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"version": 2}})
+
+    version: int = Field(ge=1, lt=2**31)
+
+
+class AliasRead(BaseModel):
+    """A movable name for a version: `name@alias`."""
+
+    name: str
+    alias: str
+    version: int

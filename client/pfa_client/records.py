@@ -1,0 +1,213 @@
+"""What the service returns, as frozen records. Members that a newer service adds are ignored.
+
+Times are RFC 3339 strings, UTC. Sizes and positions are in px of the image or video as its viewer sees it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+
+def record(kind: type[R], plain: Mapping[str, Any], **read: object) -> R:
+    """A `kind` (a dataclass) from JSON; `read` holds members that were read before. Missing optional ones default."""
+    names = {known.name for known in fields(kind)}  # type: ignore[arg-type]  # every kind is a dataclass
+    return kind(**{name: value for name, value in {**plain, **read}.items() if name in names})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A file that could not be used, and why."""
+
+    file: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """An uploaded video; the same bytes are always the same video."""
+
+    id: str
+    sha256: str
+    filename: str
+    num_bytes: int
+    container: str
+    codec: str
+    width_px: int
+    height_px: int
+    rotation_deg: int
+    num_frames: int
+    fps: float
+    duration_s: float
+    still: bool | None
+    created: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """What became of an upload."""
+
+    videos: tuple[Video, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A named set of videos or of images."""
+
+    id: str
+    name: str
+    kind: str
+    num_items: int
+    created: str
+    joint_names: tuple[str, ...] | None = None
+    labels: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a job is in its present phase; `total` is 0 and `eta_s` None where that is not known."""
+
+    step: int
+    total: int
+    eta_s: float | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A unit of work at the moment it was asked for."""
+
+    id: str
+    kind: str
+    status: str
+    """`queued running cancelling succeeded failed cancelled`."""
+    done: bool
+    phase: str
+    progress: Progress
+    attempt: int
+    created: str
+    started: str | None = None
+    finished: str | None = None
+    error: Mapping[str, Any] | None = None
+    """`code` and `message` of a failed job."""
+    result: Mapping[str, Any] | None = None
+    """What a succeeded job made, such as `model` and `metrics`."""
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent:
+    """Something that happened to a job; ids rise."""
+
+    id: int
+    at: str
+    kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """A version of a model."""
+
+    ref: str
+    """`name@version`: always this version."""
+    name: str
+    version: int
+    kind: str
+    metrics: Mapping[str, Any]
+    lineage: Mapping[str, Any]
+    created: str
+    aliases: tuple[str, ...] = ()
+    job_id: str | None = None
+    files: tuple[str, ...] = ()
+    """Known where one version was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A name and its versions, newest first."""
+
+    name: str
+    versions: tuple[ModelVersion, ...]
+    aliases: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A movable name for a version."""
+
+    name: str
+    alias: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keypoint:
+    """Where a joint is, in image px, and how sure that is."""
+
+    joint: str
+    x_px: float
+    y_px: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pose:
+    """The pose of the person in an image."""
+
+    model: str
+    width_px: int
+    height_px: int
+    keypoints: tuple[Keypoint, ...]
+    box: tuple[float, float, float, float] | None = None
+    heatmaps: Mapping[str, Any] | None = None
+    """`values` (K, h, w) nested lists and `cells_to_image` 2 x 3, where they were asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actions:
+    """Probabilities of action labels, highest first."""
+
+    model: str
+    labels: tuple[tuple[str, float], ...]
+    num_frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """The fc6 feature of an image."""
+
+    model: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """A gallery that can be searched."""
+
+    name: str
+    status: str
+    model: str
+    num_items: int
+    created: str
+    dataset: str | None = None
+    job_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """An item of a collection that is near in fc6 space."""
+
+    distance: float
+    source: str
+    """Id of the video, or sha256 of the image."""
+    name: str = ""
+    """File name under which it was sent."""
+    frame: int | None = None
+    time_s: float | None = None
+    thumbnail: str | None = None
+    """A small JPEG as a data URI."""

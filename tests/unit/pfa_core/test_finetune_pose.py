@@ -1,0 +1,161 @@
+"""Pose finetuning: it memorises, mirrors, holds out, resumes exactly, and refuses what it cannot use."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pfa_core.config.net import LearnConfig, NetConfig
+from pfa_core.config.pose import PoseConfig
+from pfa_core.errors import DatasetUnsuitable, ImageUnreadable, ModelUnsuitable
+from pfa_core.evaluate import evaluate_pose
+from pfa_core.finetune_pose import PoseBatches, PoseResult, finetune_pose, mirror
+from pfa_core.images import read_image
+from pfa_core.manifest import Lineage
+from pfa_core.models import save_model
+from pfa_core.nets.action import ActionNet
+from pfa_core.nets.pose import PoseNet
+from pfa_core.pose_samples import cut_people, with_joints
+from pfa_core.predict import PosePredictor
+from pfa_core.progress import Progress, run_to_end
+from pfa_core.skeleton import JointSet
+from pfa_core.splits import train_and_val
+from tests.unit.pfa_core.pictures import JOINTS, dotted_people
+
+NET = NetConfig(width=1 / 16, crop_px=64, norm="batch")
+
+
+def config(steps: int, *, flip: bool = False) -> PoseConfig:
+    return PoseConfig(
+        net=NET,
+        learn=LearnConfig(
+            batch_size=8, steps=steps, learning_rate=0.2, schedule="one_cycle", max_norm=5.0,
+            validate_every_steps=1000, checkpoint_every_steps=1000,
+        ),
+        top_cells=9,
+        flip=flip,
+    )  # fmt: skip
+
+
+def ignore(_: Progress) -> None:
+    pass
+
+
+def start(folder: Path, *, steps: int, people: int = 8) -> Generator[Progress, None, PoseResult]:
+    images = folder / "images"
+    images.mkdir(exist_ok=True)
+    return finetune_pose(
+        dotted_people(images, people), joints=JOINTS, config=config(steps), folder=folder / "run", seed=1, device="cpu"
+    )
+
+
+def test_memorises_eight_people_and_serves_them(tmp_path: Path) -> None:
+    result = run_to_end(start(tmp_path, steps=250), ignore)
+    people = dotted_people(tmp_path / "images", 8)
+    scores = run_to_end(evaluate_pose(result.model, result.config, people), ignore)
+    assert scores["pck"]["0.2"]["mean"] >= 0.95  # about 9 px; a cell is 8 px wide
+    save_model(tmp_path / "model", result.model, config=result.config, lineage=Lineage(), metrics=result.metrics)
+    predictor = PosePredictor.load(tmp_path / "model")
+    found = predictor(read_image(people[0].image.read_bytes(), max_pixels=10**6), box=(0, 0, 96, 96))
+    true_px, _ = people[0].keypoints(JOINTS)
+    stride_px = 96 / 12
+    assert np.linalg.norm(found.keypoints_px - true_px, axis=1).max() <= stride_px
+    assert found.scores.min() > 0.5
+
+
+def test_a_stopped_run_ends_as_one_that_never_stopped(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "halves").mkdir()
+    whole = run_to_end(start(tmp_path / "whole", steps=6), ignore)
+    first = start(tmp_path / "halves", steps=6)
+    while (progress := next(first)).phase != "train" or progress.step < 3:
+        pass
+    first.close()
+    resumed = run_to_end(start(tmp_path / "halves", steps=6), ignore)
+    for name, tensor in whole.model.state_dict().items():
+        torch.testing.assert_close(resumed.model.state_dict()[name], tensor, rtol=0, atol=0)
+
+
+def test_validation_reports_pdj(tmp_path: Path) -> None:
+    result = run_to_end(start(tmp_path, steps=2, people=20), ignore)
+    assert {"pdj@0.2", "pck@0.1", "train_loss"} <= set(result.metrics)
+
+
+def test_init_copies_the_backbone(tmp_path: Path) -> None:
+    people = dotted_people(tmp_path, 2)
+    source = ActionNet(NET, 3)
+    steps = finetune_pose(
+        people, joints=JOINTS, config=config(1), folder=tmp_path / "run", seed=0, init=source, device="cpu"
+    )
+    result = run_to_end(steps, ignore)
+    moved = result.model.layers.conv1.conv.weight - source.appearance.layers.conv1.conv.weight
+    assert moved.abs().max() < 0.05  # one step away from the copy; random weights differ by about 0.3
+    wide = PoseNet(NetConfig(width=1 / 8, crop_px=64, norm="batch"), 2)
+    with pytest.raises(ModelUnsuitable):
+        run_to_end(
+            finetune_pose(people, joints=JOINTS, config=config(1), folder=tmp_path / "b", seed=0, init=wide), ignore
+        )
+
+
+def test_mirror_exchanges_sides_and_undoes_itself() -> None:
+    twins = np.array(JOINTS.mirrored)
+    points = np.random.default_rng(0).uniform(0, 63, (3, 5, 2)).astype(np.float32)
+    once = mirror(points, side_px=64, twins=twins)
+    np.testing.assert_allclose(once[:, 1, 0], 63 - points[:, 2, 0])  # left shoulder <- right shoulder
+    np.testing.assert_allclose(once[:, 0, 1], points[:, 0, 1])
+    np.testing.assert_allclose(mirror(once, side_px=64, twins=twins), points, atol=1e-5)
+
+
+def test_flipped_batches_keep_the_picture_and_its_joints_together(tmp_path: Path) -> None:
+    """In every sample, flipped or not, the pixel at the nose is white, where the dot of the nose is."""
+    samples = run_to_end(cut_people(dotted_people(tmp_path, 6), joints=JOINTS, torso_scale=3, crop_px=64), ignore)
+    batches = PoseBatches(samples, joints=JOINTS, config=config(1, flip=True), seed=5)
+    batch, plain = batches(0), PoseBatches(samples, joints=JOINTS, config=config(1), seed=5)(0)
+    flipped = (batch.crops_u8 != plain.crops_u8).flatten(1).any(dim=1)
+    assert flipped.any()
+    assert not flipped.all()
+    for crop, points in zip(batch.crops_u8, batch.keypoints_px, strict=True):
+        x, y = (int(part) for part in points[0].round())
+        assert crop[:, y, x].min() > 180
+    again = batches(0)
+    assert torch.equal(batch.crops_u8, again.crops_u8)
+    assert torch.equal(batch.keypoints_px, again.keypoints_px)
+
+
+def test_nobody_with_such_joints(tmp_path: Path) -> None:
+    steps = finetune_pose(
+        dotted_people(tmp_path, 3), joints=JointSet(("left_knee",)), config=config(1), folder=tmp_path, seed=0
+    )
+    with pytest.raises(DatasetUnsuitable, match="left_knee"):
+        next(steps)
+
+
+def test_people_of_one_image_stay_together(tmp_path: Path) -> None:
+    people = [replace(person, split=None) for person in dotted_people(tmp_path, 12) for _ in range(3)]
+    train, val = train_and_val(with_joints(people, JOINTS), seed=0)
+    assert len(val) == 6  # a tenth of 36, in whole images
+    assert not {person.image for person in train} & {person.image for person in val}
+
+
+def test_errors_name_the_image(tmp_path: Path) -> None:
+    people = dotted_people(tmp_path, 2)
+    people[1].image.write_bytes(b"not an image")
+    with pytest.raises(ImageUnreadable, match=people[1].image.name):
+        run_to_end(finetune_pose(people, joints=JOINTS, config=config(1), folder=tmp_path, seed=0), ignore)
+    gone = [replace(people[0], image=tmp_path / "gone.png")]
+    with pytest.raises(DatasetUnsuitable, match=r"gone\.png"):
+        run_to_end(finetune_pose(gone, joints=JOINTS, config=config(1), folder=tmp_path, seed=0), ignore)
+
+
+def test_crops_that_do_not_fit_in_memory_go_to_a_file(tmp_path: Path) -> None:
+    people = dotted_people(tmp_path, 3)
+    kept = run_to_end(cut_people(people, joints=JOINTS, torso_scale=3, crop_px=64), ignore)
+    mapped = run_to_end(
+        cut_people(people, joints=JOINTS, torso_scale=3, crop_px=64, folder=tmp_path / "run", memory_bytes=0), ignore
+    )
+    assert isinstance(mapped.crops_u8, np.memmap)
+    np.testing.assert_array_equal(mapped.crops_u8, kept.crops_u8)
+    assert list((tmp_path / "run").iterdir()) == []

@@ -1,0 +1,174 @@
+"""Predictors: batching changes nothing, bfloat16 stays close, boxes and kinds are checked."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from pfa_core.config import action, pose
+from pfa_core.config.net import NetConfig, Norm
+from pfa_core.crops import corner_crops, scale_short_side
+from pfa_core.errors import BoxOutsideImage, ImageUnreadable, ModelDamaged, ModelUnsuitable, VideoTooShort
+from pfa_core.finetune_action import action_model_config
+from pfa_core.finetune_pose import pose_model_config
+from pfa_core.heatmaps import cells_to_px
+from pfa_core.manifest import Lineage, ModelConfig
+from pfa_core.models import save_model
+from pfa_core.nets.action import ActionNet
+from pfa_core.nets.pose import PoseNet
+from pfa_core.predict import ActionPredictor, FeatureExtractor, Numerics, PosePredictor
+from pfa_core.skeleton import FLIC
+
+NET = NetConfig(width=1 / 16, crop_px=64, norm="batch")
+LABELS = ("run", "sit", "walk")
+
+
+def image(seed: int = 0, size: tuple[int, int] = (80, 110)) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+
+
+def pose_config(net: NetConfig = NET) -> ModelConfig:
+    small = pose_model_config(pose.small(), FLIC)
+    return ModelConfig(kind="pose", net=net, joints=FLIC, settings=small.settings)
+
+
+def action_config(net: NetConfig = NET) -> ModelConfig:
+    settings = {**action_model_config(action.small(), LABELS).settings, "short_side_px": 72}
+    return ModelConfig(kind="action", net=net, labels=LABELS, settings=settings)
+
+
+def pose_net(net: NetConfig = NET) -> PoseNet:
+    torch.manual_seed(3)
+    return PoseNet(net, len(FLIC)).eval()
+
+
+def action_net(net: NetConfig = NET) -> ActionNet:
+    torch.manual_seed(3)
+    module = ActionNet(net, len(LABELS)).eval()
+    torch.nn.init.normal_(module.scores.weight)  # so that inputs differ in their answers
+    return module
+
+
+def test_batched_rows_answer_as_single_ones() -> None:
+    predictor = PosePredictor(pose_net(), pose_config(), device="cpu")
+    prepared = [predictor.prepare(image(seed)) for seed in range(3)]
+    rows = predictor.forward(torch.cat([one.rows_u8 for one in prepared]))
+    for n, one in enumerate(prepared):
+        together = predictor.finish(rows[n : n + 1], one.place)
+        alone = predictor(image(n))
+        np.testing.assert_allclose(together.heatmaps, alone.heatmaps, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(together.cells_to_image, alone.cells_to_image)
+
+
+def test_keypoints_lie_where_the_affine_puts_the_heatmaps_cells() -> None:
+    predictor = PosePredictor(pose_net(), pose_config(), device="cpu")
+    found = predictor(image(), box=(20, 10, 50, 60))
+    for k, heatmap in enumerate(found.heatmaps):
+        top = np.argsort(heatmap.ravel())[-predictor.top_cells :]
+        column, row = (top % heatmap.shape[1]).mean(), (top // heatmap.shape[1]).mean()
+        there = found.cells_to_image @ np.array([column, row, 1.0])
+        np.testing.assert_allclose(found.keypoints_px[k], there, atol=1e-3)
+        in_crop = cells_to_px(torch.tensor([column, row]), crop_px=64, cells=heatmap.shape[1]).numpy()
+        np.testing.assert_allclose(found.crop.to_image(in_crop), there, atol=1e-6)
+
+
+def test_action_averages_ten_crops_a_frame() -> None:
+    net = action_net()
+    predictor = ActionPredictor(net, action_config(), device="cpu")
+    clip = np.stack([image(seed) for seed in range(30)])
+    found = predictor(clip)
+    chosen = [round(i * 29 / 24) for i in range(25)]
+    scaled = np.stack([scale_short_side(clip[i], 72) for i in chosen])
+    singles = [
+        predictor.forward(torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)[None])[0].softmax(dim=0)
+        for ten in corner_crops(scaled, crop_px=64)
+        for crop in ten
+    ]
+    assert len(singles) == 250
+    np.testing.assert_allclose(found.probabilities, torch.stack(singles).mean(dim=0).numpy(), atol=1e-5)
+    assert found.probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert [name for name, _ in found.ranked] == [LABELS[i] for i in np.argsort(-found.probabilities)]
+
+
+@pytest.mark.parametrize("norm", ["lrn", "batch"])
+@pytest.mark.parametrize("crop_px", [64, 100, 102, 112])
+def test_shared_first_layers_change_nothing(crop_px: int, norm: Norm) -> None:
+    net = NetConfig(width=1 / 16, crop_px=crop_px, norm=norm)
+    settings = {"short_side_px": 118, "test_frames": 25}
+    predictor = ActionPredictor(
+        action_net(net), ModelConfig(kind="action", net=net, labels=LABELS, settings=settings), device="cpu"
+    )
+    clip = np.stack([image(seed, (118, 155)) for seed in range(7)])
+    apart = predictor.finish(predictor.forward(predictor.prepare(clip).rows_u8))
+    np.testing.assert_allclose(predictor(clip).probabilities, apart.probabilities, atol=1e-5)
+
+
+def test_a_mirrored_image_has_the_same_action() -> None:
+    predictor = ActionPredictor(action_net(), action_config(), device="cpu")
+    np.testing.assert_allclose(
+        predictor(image(size=(72, 96))).probabilities, predictor(image(size=(72, 96))[:, ::-1]).probabilities, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("norm", ["lrn", "batch"])
+@pytest.mark.parametrize("kind", ["pose", "action", "feature"])
+def test_bfloat16_is_within_a_hundredth(kind: str, norm: Norm) -> None:
+    net = NetConfig(width=0.25, crop_px=112, norm=norm)
+    make: dict[str, Callable[[Numerics], PosePredictor | ActionPredictor | FeatureExtractor]] = {
+        "pose": lambda n: PosePredictor(pose_net(net), pose_config(net), numerics=n, device="cpu"),
+        "action": lambda n: ActionPredictor(action_net(net), action_config(net), numerics=n, device="cpu"),
+        "feature": lambda n: FeatureExtractor(action_net(net), action_config(net), numerics=n, device="cpu"),
+    }
+    rows = torch.from_numpy(np.stack([image(seed, (112, 112)) for seed in range(2)])).permute(0, 3, 1, 2)
+    exact, rough = make[kind]("float32").forward(rows), make[kind]("bfloat16").forward(rows)
+    assert rough.dtype == torch.float32
+    assert ((rough - exact).norm() / exact.norm()).item() <= 1e-2
+
+
+def test_features_are_fc6_without_dropout() -> None:
+    net = action_net().train()
+    extractor = FeatureExtractor(net, action_config(), device="cpu")
+    feature = extractor(image())
+    assert feature.shape == (extractor.num_features,) == (net.appearance.out_features,)
+    assert feature.min() >= 0
+    np.testing.assert_array_equal(feature, extractor(image()))
+
+
+def test_saved_models_answer_alike(tmp_path: Path) -> None:
+    for name, module, config in (("p", pose_net(), pose_config()), ("a", action_net(), action_config())):
+        save_model(tmp_path / name, module, config=config, lineage=Lineage(), metrics={})
+    before = PosePredictor(pose_net(), pose_config(), device="cpu")(image())
+    np.testing.assert_array_equal(PosePredictor.load(tmp_path / "p", device="cpu")(image()).heatmaps, before.heatmaps)
+    action_before = ActionPredictor(action_net(), action_config(), device="cpu")(image())
+    after = ActionPredictor.load(tmp_path / "a", device="cpu")(image())
+    np.testing.assert_array_equal(after.probabilities, action_before.probabilities)
+    FeatureExtractor.load(tmp_path / "a", device="cpu")(image())
+    for wrong in (lambda: PosePredictor.load(tmp_path / "a"), lambda: ActionPredictor.load(tmp_path / "p"),
+                  lambda: FeatureExtractor.load(tmp_path / "p")):  # fmt: skip
+        with pytest.raises(ModelUnsuitable):
+            wrong()
+
+
+def test_bad_input_has_a_name() -> None:
+    predictor = PosePredictor(pose_net(), pose_config(), device="cpu")
+    with pytest.raises(BoxOutsideImage):
+        predictor(image(), box=(500, 500, 10, 10))
+    with pytest.raises(ImageUnreadable, match=r"\(80, 110\)"):
+        predictor(image()[..., 0])
+    with pytest.raises(ImageUnreadable, match="float"):
+        predictor(image().astype(np.float32))
+    with pytest.raises(VideoTooShort):
+        ActionPredictor(action_net(), action_config(), device="cpu")(image()[None][:0])
+
+
+def test_a_folder_without_settings_takes_the_papers() -> None:
+    bare = ModelConfig(kind="pose", net=NET, joints=FLIC)
+    assert PosePredictor(pose_net(), bare, device="cpu").top_cells == 20
+    settings = ActionPredictor(action_net(), ModelConfig(kind="action", net=NET, labels=LABELS), device="cpu").settings
+    assert (settings.short_side_px, settings.test_frames) == (round(64 * 240 / 224), 25)
+    broken = ModelConfig(kind="pose", net=NET, joints=FLIC, settings={"top_cells": "many"})
+    with pytest.raises(ModelDamaged, match="top_cells"):
+        PosePredictor(pose_net(), broken)
