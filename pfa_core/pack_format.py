@@ -1,0 +1,112 @@
+"""How a pack lies on disk. A pack is a folder:
+
+frames.bin  the frames as JPEG, one after the other
+flow.bin    the flow maps as zstd frames (level 1, with content checksums) of (2, H, W) int8, one after the other
+index.bin   little-endian uint64: num_frames + 1 offsets into frames.bin, then num_frames offsets into flow.bin
+pack.json   what it is, the length and sha256 of each file above, and the sha256 of itself without that line
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfa_core.config.flow import PackConfig
+from pfa_core.errors import PackDamaged
+
+FORMAT = 1
+"""Version of the layout; part of a pack's key."""
+
+FRAMES, FLOW, INDEX, HEADER = "frames.bin", "flow.bin", "index.bin", "pack.json"
+DATA_FILES = (FRAMES, FLOW, INDEX)
+
+
+def pack_key(video_sha256: str, config: PackConfig) -> str:
+    """The content address of a pack: 64 hexadecimal digits from the video's bytes and everything that shapes it."""
+    return _digest({"format": FORMAT, "video_sha256": video_sha256, "config": asdict(config)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSum:
+    """Length and checksum of a file."""
+
+    num_bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Read the file."""
+        with path.open("rb") as file:
+            return cls(num_bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackHeader:
+    """`pack.json`."""
+
+    video_sha256: str
+    config: Mapping[str, Any]
+    """PackConfig as plain values."""
+    num_frames: int
+    height_px: int
+    width_px: int
+    bound_px: float
+    motion_px: float
+    files: Mapping[str, FileSum]
+
+    def write(self, path: Path) -> None:
+        plain = {"format": FORMAT, **asdict(self)}
+        path.write_text(json.dumps({**plain, "sha256": _digest(plain)}, indent=1, sort_keys=True), encoding="ascii")
+
+    @staticmethod
+    def read(path: Path) -> "PackHeader":
+        """Raises: PackDamaged: missing, garbled, or of a layout that this version does not read."""
+        try:
+            plain = json.loads(path.read_bytes())
+            found = plain.pop("sha256")
+            if plain["format"] != FORMAT:
+                raise PackDamaged(f"The pack has layout {plain['format']}; this version reads layout {FORMAT}.")
+            if found != _digest(plain):
+                raise PackDamaged(f"The checksum of {path.name} does not match.", folder=str(path.parent))
+            del plain["format"]
+            files = {name: FileSum(**plain["files"][name]) for name in DATA_FILES}
+            return PackHeader(**{**plain, "files": files})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise PackDamaged(f"{path.name} cannot be read: {error!r}.", folder=str(path.parent)) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackIndex:
+    """Where each frame and each flow map lies: item i is bytes [offsets[i], offsets[i + 1])."""
+
+    frames: NDArray[np.uint64]
+    """(num_frames + 1,)"""
+    flow: NDArray[np.uint64]
+    """(num_frames,)"""
+
+    def write(self, path: Path) -> None:
+        path.write_bytes(np.concatenate([self.frames, self.flow]).astype("<u8").tobytes())
+
+    @staticmethod
+    def read(path: Path, header: PackHeader) -> "PackIndex":
+        """Raises: PackDamaged: missing, of another length, or pointing outside its files."""
+        try:
+            offsets = np.frombuffer(path.read_bytes(), "<u8").astype(np.uint64)
+        except (OSError, ValueError) as error:
+            raise PackDamaged(f"{path.name} cannot be read: {error}.", folder=str(path.parent)) from error
+        split = header.num_frames + 1
+        index = PackIndex(frames=offsets[:split], flow=offsets[split:])
+        ends = [header.files[FRAMES].num_bytes, header.files[FLOW].num_bytes]
+        if len(offsets) != split + header.num_frames or [index.frames[-1], index.flow[-1]] != ends:
+            raise PackDamaged(f"{path.name} does not fit its pack.", folder=str(path.parent))
+        return index
+
+
+def _digest(plain: Mapping[str, Any]) -> str:
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

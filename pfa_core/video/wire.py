@@ -1,0 +1,63 @@
+"""How the decoding process and its parent talk. Standard library only.
+
+The parent writes one `Request` as JSON to the child's standard input and closes it. The child answers with records on
+its standard output: a kind (1 byte), a length (4 bytes, little-endian) and that many bytes.
+
+HELLO  nothing: the interpreter runs (what fails before is our fault and not the video's)
+FRAME  a `FrameHead` and then the frame: `height` lines of `line_bytes` bytes, of which the first 3 * width are RGB
+DONE   JSON: the answer
+FAILED JSON: `code`, `message`, `facts`
+"""
+
+import json
+import struct
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+HELLO, FRAME, DONE, FAILED = b"H", b"F", b"D", b"X"
+
+RECORD = struct.Struct("<cI")
+FRAME_HEAD = struct.Struct("<IIIi")
+
+MAX_JSON_BYTES = 1 << 16
+"""Answers are small; a longer one is not ours."""
+
+
+class FrameHead(NamedTuple):
+    """What precedes a frame's bytes."""
+
+    height: int
+    width: int
+    line_bytes: int
+    quarter_turns: int
+    """Counter-clockwise quarter turns that bring the frame upright, 0..3."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the child is to do."""
+
+    action: str
+    """`probe` or `frames`."""
+    path: str
+    """File-system encoded with surrogate escapes."""
+    demuxer: str
+    parent_pid: int
+    max_pixels: int
+    max_frames: int
+    max_duration_s: float
+    cpu_s: float
+    memory_bytes: int
+    short_side_px: int | None = None
+    indices: tuple[int, ...] | None = None
+    every_frames: int = 1
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self)).encode("ascii")
+
+    @staticmethod
+    def from_bytes(line: bytes) -> "Request":
+        plain = json.loads(line)
+        if plain["indices"] is not None:
+            plain["indices"] = tuple(plain["indices"])
+        return Request(**plain)
