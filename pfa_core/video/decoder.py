@@ -2,7 +2,7 @@
 
 Damage: a packet that does not decode, or that its container cut short, ends the video. The frames before it are sent
 first; the record that follows says VideoUnreadable. Nothing is skipped silently, so frame i and frame i + 12 are
-always 12 frames apart.
+always 12 frames apart. A file that ends early without a torn packet (Matroska can) is a shorter video.
 """
 
 import os
