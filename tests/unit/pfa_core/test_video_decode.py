@@ -89,6 +89,12 @@ def test_caps(tmp_path: Path, caps: dict[str, int], what: str) -> None:
         list(read_frames(path, limits=DecodeLimits(timeout_s=60, **caps)))
 
 
+def test_a_thread_of_a_frame_is_not_blown_up(tmp_path: Path) -> None:
+    path = write_lossless(tmp_path / "a.mkv", moving_square(num_frames=2, size=(8, 4000)))
+    with pytest.raises(VideoTooLarge, match="once scaled"):
+        list(read_frames(path, limits=LIMITS, short_side_px=240))
+
+
 def test_frames_before_the_damage_are_delivered(tmp_path: Path) -> None:
     frames = moving_square(num_frames=60, size=(120, 160))
     whole = write_mpeg4(tmp_path / "a.avi", frames)
