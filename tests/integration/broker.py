@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -31,6 +32,11 @@ class Broker:
             stdout=subprocess.DEVNULL,
         )
         wait_for(self._socket.exists, what="the broker's socket")
+
+    def freeze(self) -> None:
+        """Let it hang: it accepts connections and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def stop(self) -> None:
         """Kill it; it keeps nothing."""
