@@ -9,7 +9,7 @@ from api.ingest import no_usable_videos
 from api.schemas.videos import LeftOut
 from pfa_core.config.action import ActionConfig
 from pfa_core.config.pose import PoseConfig
-from pfa_core.errors import ConfigInvalid, DatasetUnsuitable, ModelDamaged, ModelUnsuitable
+from pfa_core.errors import ConfigInvalid, DatasetUnsuitable, ModelDamaged, ModelUnsuitable, NoUsableVideos
 from pfa_core.manifest import ModelConfig
 from pfa_store.datasets import Dataset, DatasetItem
 from pfa_store.models import ModelVersion
@@ -32,10 +32,12 @@ def admitted(spec: Spec, store: Store) -> Spec:
     match spec:
         case FlowSpec():
             spec.resolve()
-            _usable_videos(spec, store, needed_frames=2, at_least=1)
+            _need_videos([_fault(video, 2) for video, _ in _videos(spec, store)], at_least=1)
         case PretrainSpec():
             config = spec.resolve()
-            _usable_videos(spec, store, needed_frames=config.gap_frames + 1, at_least=MIN_PRETRAIN_VIDEOS)
+            needed = config.gap_frames + 1
+            faults = [_held_out(video, split) or _fault(video, needed) for video, split in _videos(spec, store)]
+            _need_videos(faults, at_least=MIN_PRETRAIN_VIDEOS)
         case FinetuneSpec():
             return _finetune(spec, store)
         case EvaluateSpec():
@@ -61,29 +63,35 @@ def config_of(model: ModelVersion, store: Store) -> ModelConfig:
     return ModelConfig.from_json(plain)
 
 
-def _usable_videos(spec: VideosSpec, store: Store, *, needed_frames: int, at_least: int) -> None:
-    videos = _videos(spec, store)
-    left_out = [entry for video in videos if (entry := _fault(video, needed_frames)) is not None]
-    num_usable = len(videos) - len(left_out)
+def _need_videos(faults: Sequence[LeftOut | None], *, at_least: int) -> None:
+    """Refuse when too few videos have no fault."""
+    left_out = [fault for fault in faults if fault is not None]
+    num_usable = len(faults) - len(left_out)
     if num_usable == 0:
         raise no_usable_videos(left_out)
     if num_usable < at_least:
-        error = no_usable_videos(left_out)
-        raise type(error)(
-            f"Only {num_usable} of the {len(videos)} videos can be used; at least {at_least} are needed,"
+        raise NoUsableVideos(
+            f"Only {num_usable} of the {len(faults)} videos can be used; at least {at_least} are needed,"
             " because each is told apart from the others. Add more videos.",
-            **error.facts,
+            left_out=[entry.model_dump() for entry in left_out[:100]],
         )
 
 
-def _videos(spec: VideosSpec, store: Store) -> list[Video]:
+def _videos(spec: VideosSpec, store: Store) -> list[tuple[Video, str | None]]:
+    """The videos of a job, each once, with their split."""
     if spec.videos:
-        return [store.videos.get(video_id) for video_id in dict.fromkeys(spec.videos)]
+        return [(store.videos.get(video_id), None) for video_id in dict.fromkeys(spec.videos)]
     dataset = _dataset(spec, store)
     if dataset.kind != "videos":
         raise DatasetUnsuitable(f"The data set {dataset.name!r} holds images; this job needs videos.")
-    ids = dict.fromkeys(item.video_id for item in store.datasets.items(dataset.id) if item.video_id is not None)
-    return [store.videos.get(video_id) for video_id in ids]
+    splits = {item.video_id: item.split for item in store.datasets.items(dataset.id) if item.video_id is not None}
+    return [(store.videos.get(video_id), split) for video_id, split in splits.items()]
+
+
+def _held_out(video: Video, split: str | None) -> LeftOut | None:
+    if split not in ("val", "test"):
+        return None
+    return LeftOut(file=video.filename, code="held_out", message=f"It is marked {split}: not learned from.")
 
 
 def _fault(video: Video, needed_frames: int) -> LeftOut | None:
@@ -109,7 +117,7 @@ def _finetune(spec: FinetuneSpec, store: Store) -> Spec:
     dataset = _dataset(spec, store)
     items = store.datasets.items(dataset.id)
     if spec.task == "pose":
-        _need_joints(dataset, items)
+        _need_joints(dataset, [item for item in items if item.split in (None, "train")])
     else:
         labels = {item.label for item in items if item.label is not None and item.split in (None, "train")}
         if len(labels) < 2:
@@ -124,13 +132,24 @@ def _finetune(spec: FinetuneSpec, store: Store) -> Spec:
     return spec.model_copy(update={"init": model.ref})
 
 
-def _need_joints(dataset: Dataset, items: Sequence[DatasetItem]) -> None:
-    labelled = (point[2] > 0 for item in items if item.person for point in item.person.get("joints", {}).values())
-    if dataset.kind != "images" or not dataset.joint_names or not any(labelled):
-        raise DatasetUnsuitable(
-            f"The data set {dataset.name!r} has no labelled joints. Send images with pose `annotations`"
-            " (native JSON or COCO keypoints)."
-        )
+def _need_joints(dataset: Dataset, items: Sequence[DatasetItem], *, known: Sequence[str] | None = None) -> None:
+    """Check that some joint (one of `known`, where given) is labelled on someone."""
+    for item in items:
+        for joint, point in ((item.person or {}).get("joints") or {}).items():
+            if point[2] > 0 and (known is None or joint in known):
+                return
+    which = "labelled joints" if known is None else f"labelled joints among {', '.join(known)}"
+    raise DatasetUnsuitable(
+        f"The data set {dataset.name!r} has no {which}. Send images with pose `annotations`"
+        " (native JSON or COCO keypoints)."
+    )
+
+
+def _of_split(items: Sequence[DatasetItem], split: str) -> Sequence[DatasetItem]:
+    """The items of a split; all of them where the data set has no splits."""
+    if split == "all" or all(item.split is None for item in items):
+        return items
+    return [item for item in items if item.split == split]
 
 
 def _need_same_backbone(source: ModelConfig, target: PoseConfig | ActionConfig, ref: str) -> None:
@@ -147,7 +166,7 @@ def _need_same_backbone(source: ModelConfig, target: PoseConfig | ActionConfig, 
 def _evaluate(spec: EvaluateSpec, store: Store) -> Spec:
     model = store.models.resolve(spec.model)
     dataset = _dataset(spec, store)
-    items = [item for item in store.datasets.items(dataset.id) if spec.split in ("all", item.split)]
+    items = _of_split(store.datasets.items(dataset.id), spec.split)
     if model.kind == "triplet":
         raise ModelUnsuitable(f"{model.ref} is pretrained only; evaluate a pose or an action model.")
     if not items:
@@ -156,10 +175,7 @@ def _evaluate(spec: EvaluateSpec, store: Store) -> Spec:
         )
     config = config_of(model, store)
     if model.kind == "pose":
-        _need_joints(dataset, items)
-        lacking = set(config.joints.names if config.joints else ()) - set(dataset.joint_names or ())
-        if lacking:
-            raise DatasetUnsuitable(f"{dataset.name!r} lacks joints of {model.ref}: {', '.join(sorted(lacking))}.")
+        _need_joints(dataset, items, known=config.joints.names if config.joints else ())
     elif not {item.label for item in items} & set(config.labels):
         raise DatasetUnsuitable(
             f"No item of {dataset.name!r} has a label that {model.ref} knows: {', '.join(config.labels[:20])}."

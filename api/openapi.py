@@ -50,9 +50,12 @@ def problems(*statuses: int) -> dict[int | str, Json]:
     }
 
 
-def json_body(model: type[BaseModel]) -> Json:
-    """The content of a JSON body."""
-    return {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+def json_body(model: type[BaseModel], *, example: Json | None = None) -> Json:
+    """The content of a JSON body; `example` where the model has none of its own."""
+    content: Json = {"schema": {"$ref": _REF.format(model=model.__name__)}}
+    if example is not None:
+        content["example"] = example
+    return {"application/json": content}
 
 
 def form_body(

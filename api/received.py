@@ -50,7 +50,8 @@ async def received_file(
         limits = FormLimits(
             files=frozenset({"file"}), fields=frozenset(params.model_fields), max_file_bytes=max_bytes, max_files=1
         )
-        async with received_form(request, files=files, limits=limits) as form:
+        scratch = Files(files.root)  # it keeps nothing, so it may use the reserve of the disk
+        async with received_form(request, files=scratch, limits=limits) as form:
             file = form.only_file("file")
             _refuse_empty(file.num_bytes)
             checked = validated({**query, **form.fields}, params, where="parameters")

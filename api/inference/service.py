@@ -93,15 +93,19 @@ class Inference:
         for pool in (self._image_threads, self._clip_threads):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Hold a place among the requests that are being answered, from before their body is read.
+    def need_room(self) -> None:
+        """Refuse before a body is read where its prediction would be refused anyway.
 
         Raises:
-            QueueFull: as many requests are inside as may wait.
+            QueueFull: as many predictions are under way as may be.
         """
         if self._num_inside >= self._settings.max_queue + self._settings.max_batch:
             raise queue_full()
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Hold a place among the predictions that are under way. Raises: QueueFull."""
+        self.need_room()
         self._num_inside += 1
         try:
             yield

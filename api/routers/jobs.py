@@ -39,6 +39,14 @@ SUMMARY: dict[JobKind, str] = {
     "index": "Fill a collection with fc6 features",
 }
 
+EXAMPLE: dict[JobKind, dict[str, Any]] = {
+    "flow": {"dataset": "walks"},
+    "pretrain": {"dataset": "walks", "name": "walker", "preset": "small", "config": {"learn": {"steps": 500}}},
+    "finetune": {"dataset": "labelled", "task": "pose", "init": "walker@1", "name": "poser"},
+    "evaluate": {"dataset": "labelled", "model": "poser@production", "split": "test"},
+    "index": {"dataset": "walks", "model": "walker", "collection": "gallery", "every_frames": 5},
+}
+
 
 def _starter(kind: JobKind, spec_type: type[Spec]) -> Callable[..., Coroutine[Any, Any, JobRead]]:
     """The route that starts jobs of one kind."""
@@ -80,7 +88,7 @@ for _kind, _spec_type in SPEC_OF.items():
         status_code=HTTPStatus.ACCEPTED,
         responses=problems(404, 409, 413, 415, 507),
         openapi_extra=request_body(
-            json_body(_spec_type),
+            json_body(_spec_type, example=EXAMPLE[_kind]),
             form_body(
                 files=FORM,
                 many=True,
@@ -115,10 +123,11 @@ def read_job(job_id: str, services: Services) -> JobRead:
     response_model=PageRead[JobEventRead],
     responses={**problems(404), 200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
 )
-async def read_events(  # noqa: PLR0917  # FastAPI passes them by name
+async def read_events(
     job_id: str,
     request: Request,
     services: Services,
+    *,
     limit: Limit = 200,
     cursor: EventCursor = None,
     last_event_id: LastEventId = None,

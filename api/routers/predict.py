@@ -1,7 +1,8 @@
 """Poses, actions and features of images and short videos."""
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Request, Response, Security
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +20,7 @@ from api.received import received_file
 from api.schemas.predict import ActionRead, FeatureParams, FeaturesRead, ModelParams, PoseParams, PoseRead
 
 router = APIRouter(prefix="/predict", tags=["predict"])
+T = TypeVar("T")
 Predicting = Annotated[Caller, Security(caller, scopes=["predict"])]
 
 POSE_FORMATS = {
@@ -57,16 +59,17 @@ REFUSALS = problems(404, 413, 415)
 async def predict_pose(request: Request, services: Services, _who: Predicting) -> Response:
     """The joints of the person in an image, or in a `box` of it; as JSON, COCO JSON, numpy archive or drawing."""
     inference = services.inference
-    with inference.admitted():
-        async with received_file(
-            request, PoseParams, files=services.store.files, max_bytes=services.settings.max_image_bytes
-        ) as sent:
-            wanted = chosen(request.headers.get("accept"), sent.params.format, POSE_FORMATS)
-            ref = await _ref(sent.params, "pose", services)
-            data = await run_in_threadpool(sent.path.read_bytes)
-            answer = await unless_gone(request, inference.pose(data, ref=ref, box=sent.params.box))
-        content = await run_in_threadpool(_POSE_WRITERS[wanted], answer, sent.params)
-        return Response(content, media_type=POSE_FORMATS[wanted], headers={"Server-Timing": answer.timing.header()})
+    inference.need_room()
+    async with received_file(
+        request, PoseParams, files=services.store.files, max_bytes=services.settings.max_image_bytes
+    ) as sent:
+        wanted = chosen(request.headers.get("accept"), sent.params.format, POSE_FORMATS)
+        ref = await _ref(sent.params, "pose", services)
+        data = await run_in_threadpool(sent.path.read_bytes)
+        work = partial(inference.pose, data, ref=ref, box=sent.params.box)
+        answer = await answered(request, services, work)
+    content = await run_in_threadpool(_POSE_WRITERS[wanted], answer, sent.params)
+    return Response(content, media_type=POSE_FORMATS[wanted], headers={"Server-Timing": answer.timing.header()})
 
 
 _POSE_WRITERS: dict[str, Callable[[PoseAnswer, PoseParams], bytes]] = {
@@ -95,15 +98,15 @@ async def predict_action(request: Request, response: Response, services: Service
     """The action in an image or a short video: labels with probabilities, highest first."""
     inference, settings = services.inference, services.settings
     max_bytes = max(settings.max_image_bytes, settings.max_video_bytes)
-    with inference.admitted():
-        async with received_file(request, ModelParams, files=services.store.files, max_bytes=max_bytes) as sent:
-            ref = await _ref(sent.params, "action", services)
-            if is_image(sent.head):
-                data = await run_in_threadpool(sent.path.read_bytes)
-                work = inference.image_action(data, ref=ref)
-            else:
-                work = inference.clip_action(sent.path, name=sent.name, ref=ref)
-            answer = await unless_gone(request, work)
+    inference.need_room()
+    async with received_file(request, ModelParams, files=services.store.files, max_bytes=max_bytes) as sent:
+        ref = await _ref(sent.params, "action", services)
+        if is_image(sent.head):
+            data = await run_in_threadpool(sent.path.read_bytes)
+            work = partial(inference.image_action, data, ref=ref)
+        else:
+            work = partial(inference.clip_action, sent.path, name=sent.name, ref=ref)
+        answer = await answered(request, services, work)
     response.headers["Server-Timing"] = answer.timing.header()
     return answers.action_read(answer)
 
@@ -125,15 +128,22 @@ async def predict_action(request: Request, response: Response, services: Service
 async def predict_features(request: Request, response: Response, services: Services, _who: Predicting) -> FeaturesRead:
     """The fc6 feature of an image, or of a `box` of it."""
     inference = services.inference
-    with inference.admitted():
-        async with received_file(
-            request, FeatureParams, files=services.store.files, max_bytes=services.settings.max_image_bytes
-        ) as sent:
-            ref = await _ref(sent.params, "features", services)
-            data = await run_in_threadpool(sent.path.read_bytes)
-            answer = await unless_gone(request, inference.features(data, ref=ref, box=sent.params.box))
+    inference.need_room()
+    async with received_file(
+        request, FeatureParams, files=services.store.files, max_bytes=services.settings.max_image_bytes
+    ) as sent:
+        ref = await _ref(sent.params, "features", services)
+        data = await run_in_threadpool(sent.path.read_bytes)
+        work = partial(inference.features, data, ref=ref, box=sent.params.box)
+        answer = await answered(request, services, work)
     response.headers["Server-Timing"] = answer.timing.header()
     return answers.features_read(answer)
+
+
+async def answered(request: Request, services: ServiceSet, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Do the work of a prediction in one of the places for it, unless its client leaves."""
+    with services.inference.admitted():
+        return await unless_gone(request, work())
 
 
 async def _ref(params: ModelParams, use: Use, services: ServiceSet) -> str:

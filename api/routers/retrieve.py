@@ -1,14 +1,15 @@
 """The nearest poses of an image."""
 
+from functools import partial
+
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.deps import Services
 from api.inference import answers
 from api.openapi import form_body, problems, query_parameters, raw_body, request_body
-from api.patience import unless_gone
 from api.received import received_file
-from api.routers.predict import IMAGES, Predicting
+from api.routers.predict import IMAGES, Predicting, answered
 from api.schemas.collections import NeighboursRead
 from api.schemas.predict import RetrieveParams
 
@@ -32,13 +33,13 @@ router = APIRouter(prefix="/retrieve", tags=["retrieval"])
 async def retrieve_pose(request: Request, response: Response, services: Services, _who: Predicting) -> NeighboursRead:
     """The `k` items of a collection whose poses are nearest to the image's, nearest first."""
     inference, store = services.inference, services.store
-    with inference.admitted():
-        async with received_file(
-            request, RetrieveParams, files=store.files, max_bytes=services.settings.max_image_bytes
-        ) as sent:
-            collection = await run_in_threadpool(store.collections.get, sent.params.collection)
-            data = await run_in_threadpool(sent.path.read_bytes)
-            work = inference.nearest(data, collection=collection, k=sent.params.k, box=sent.params.box)
-            answer = await unless_gone(request, work)
+    inference.need_room()
+    async with received_file(
+        request, RetrieveParams, files=store.files, max_bytes=services.settings.max_image_bytes
+    ) as sent:
+        collection = await run_in_threadpool(store.collections.get, sent.params.collection)
+        data = await run_in_threadpool(sent.path.read_bytes)
+        work = partial(inference.nearest, data, collection=collection, k=sent.params.k, box=sent.params.box)
+        answer = await answered(request, services, work)
     response.headers["Server-Timing"] = answer.timing.header()
     return answers.neighbours_read(answer)
