@@ -114,6 +114,7 @@ def test_a_killed_worker_is_replaced_and_the_job_goes_on(store: Store, service: 
     again = [event.kind for event in events].index("handed_back")
     assert first_step(events[again:]) > 20, "it went on from a checkpoint"
     assert store.models.resolve("tiny").job_id == job.id
+    assert not (store.files.job_work(job.id) / "checkpoints").exists(), "nothing will go on from them"
 
 
 def test_a_shutdown_leaves_no_process_and_loses_no_step(store: Store, service: Service) -> None:
@@ -148,6 +149,19 @@ def test_without_a_broker_jobs_only_wait(store: Store, service: Service, broker:
     service.start()
     broker.start()
     assert done(store, job).status == "succeeded"
+
+
+def test_a_broker_that_dies_disturbs_no_running_job(store: Store, service: Service, broker: Broker) -> None:
+    service.start()
+    first = training(store, steps=300)
+    store.queue.ring(first)
+    trained_steps(store, first, at_least=1)
+    broker.stop()
+    second = store.jobs.add("flow", FlowSpec(videos=[upload(store, num_frames=4, seed=3).id], config=PACK))
+    broker.start()
+    for job in (first, second):
+        finished = done(store, job)
+        assert (finished.status, finished.attempt) == ("succeeded", 1)
 
 
 def test_a_job_that_cannot_be_done_says_why(store: Store, service: Service) -> None:
