@@ -1,29 +1,19 @@
 """Jobs through a real broker and real worker processes, and what happens when any of them is killed."""
 
-import io
 import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pfa_store.job_record import Job, JobEvent
 from pfa_store.specs import FlowSpec, PretrainSpec
 from pfa_store.store import Store
-from pfa_store.videos import Video
 from tests.integration.broker import Broker
-from tests.integration.clips import moving_clip
 from tests.integration.workers.service import Service
+from tests.integration.workers.training import PACK, trained_steps, training, upload
 from tests.waiting import wait_for
-
-PACK = {"short_side_px": 64, "backend": "dis"}
-
-
-def upload(store: Store, *, num_frames: int, seed: int) -> Video:
-    clip = moving_clip(num_frames=num_frames, seed=seed)
-    return store.videos.add(io.BytesIO(clip), filename=f"clip-{seed}.mp4")[0]
 
 
 def done(store: Store, job: Job, *, timeout_s: float = 120) -> Job:
@@ -33,28 +23,6 @@ def done(store: Store, job: Job, *, timeout_s: float = 120) -> Job:
 def _done(store: Store, job: Job) -> Job | None:
     now = store.jobs.get(job.id)
     return now if now.done else None
-
-
-def training(store: Store, *, steps: int) -> Job:
-    """A queued pretraining job of tiny steps."""
-    videos = [upload(store, num_frames=8, seed=seed).id for seed in (1, 2)]
-    config: dict[str, Any] = {
-        "net": {"width": 1 / 32, "crop_px": 64},
-        "pack": PACK,
-        "gap_frames": 2,
-        "val_triplets": 2,
-        "learn": {"batch_size": 2, "steps": steps, "validate_every_steps": steps, "checkpoint_every_steps": 20},
-    }
-    return store.jobs.add("pretrain", PretrainSpec(videos=videos, name="tiny", config=config))
-
-
-def trained_steps(store: Store, job: Job, *, at_least: int) -> int:
-    """Wait until the job has made that many steps."""
-    return wait_for(
-        lambda: now.step if (now := store.jobs.get(job.id)).phase == "train" and now.step >= at_least else None,
-        what=f"step {at_least} of the training; it is {store.jobs.get(job.id)}",
-        timeout_s=90,
-    )
 
 
 def first_step(events: Sequence[JobEvent]) -> int:
