@@ -1,0 +1,57 @@
+"""`pfa up`: one command, and nothing left behind however it ends."""
+
+import os
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import start_up
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_cleanly_and_can_start_again(signum: signal.Signals, tmp_path: Path) -> None:
+    for _ in range(2):
+        running = start_up(tmp_path)
+        with running.http() as http:
+            assert http.get("/jobs").status_code == httpx.codes.OK  # the first start's key is still good
+        assert len(running.processes()) >= 5  # itself, broker, API, two workers
+        assert running.stop(signum) == 0, running.log.read_text()
+        wait_for(lambda: not running.processes(), timeout_s=30, what="every process to end")  # noqa: B023
+
+
+def test_killed_outright_it_leaves_no_process(tmp_path: Path) -> None:
+    running = start_up(tmp_path)
+    running.process.kill()
+    running.process.wait()
+    wait_for(lambda: not running.processes(), timeout_s=60, what="every process to end")
+
+
+def test_a_process_that_dies_comes_back(tmp_path: Path) -> None:
+    running = start_up(tmp_path)
+    api = next(pid for pid in running.processes() if b"api.serve" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    os.kill(api, signal.SIGKILL)
+
+    def back() -> bool:
+        try:
+            return httpx.get(f"{running.url}/health/ready").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    wait_for(lambda: not Path(f"/proc/{api}").exists(), what="the API to die")
+    wait_for(back, timeout_s=60, what="the API to come back")
+    assert running.stop() == 0
+
+
+def test_two_services_on_one_data_folder_are_refused(tmp_path: Path) -> None:
+    running = start_up(tmp_path)
+    try:
+        with pytest.raises(AssertionError, match="already runs"):
+            start_up(tmp_path)
+    finally:
+        assert running.stop() == 0
