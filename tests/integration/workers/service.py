@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pfa_store.settings import Settings
-from tests.integration.waiting import until
+from tests.waiting import wait_for
 from workers.supervisor import environment_of
 
 
@@ -31,20 +31,25 @@ class Service:
             self._process.send_signal(number)
             self._process.wait(60)
             self._process = None
-        until(lambda: not self.processes(), f"no process left, but: {self.processes()}", timeout_s=20)
+        wait_for(lambda: not self.processes(), what="the end of every process", timeout_s=30)
 
     def processes(self, needle: str = "") -> dict[int, str]:
-        """Command lines by pid, of all processes of this service whose command line holds `needle`."""
-        found = {}
-        mark = f"PFA_DATA_DIR={self._settings.data_dir}\0".encode()
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdigit() and int(folder.name) != os.getpid():
-                try:
-                    environment = (folder / "environ").read_bytes()
-                    command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    gone = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-                except OSError:
-                    continue
-                if mark in environment and needle in command and not gone:
-                    found[int(folder.name)] = command
-        return found
+        """Command lines by pid of its processes; see `processes_of`."""
+        return processes_of(self._settings, needle)
+
+
+def processes_of(settings: Settings, needle: str = "") -> dict[int, str]:
+    """Command lines by pid, of all processes that were started for these settings and whose command holds `needle`."""
+    found = {}
+    mark = f"PFA_DATA_DIR={settings.data_dir}\0".encode()
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                environment = (folder / "environ").read_bytes()
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                gone = (folder / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+            except OSError:
+                continue
+            if mark in environment and needle in command and not gone:
+                found[int(folder.name)] = command
+    return found
