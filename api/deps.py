@@ -23,8 +23,8 @@ class ServiceSet:
     metrics: "Metrics"
 
 
-def services(request: Request) -> ServiceSet:
-    """The services of the application that got the request."""
+async def services(request: Request) -> ServiceSet:
+    """The services of the application that got the request; async, so that it costs no thread."""
     found = request.app.state.services
     assert isinstance(found, ServiceSet)
     return found
