@@ -264,6 +264,8 @@ class _Reader:
     def _keep_field(self, part: _Part) -> None:
         if part.name in self._fields:
             raise RequestInvalid(f"The form has the field {part.name!r} twice.", field=part.name)
+        if 0 in part.pending:
+            raise RequestInvalid(f"The field {part.name!r} has the character NUL.", field=part.name)
         try:
             self._fields[part.name] = part.pending.decode()
         except UnicodeDecodeError:
