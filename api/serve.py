@@ -79,7 +79,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 def _restart_with(environment: dict[str, str]) -> None:
     """Replace this process by itself with more in its environment, unless all of it is there."""
     if environment and sys.platform == "linux":
-        os.execve(sys.executable, sys.orig_argv, {**os.environ, **environment})  # noqa: S606  # no shell is wanted
+        os.execve(sys.executable, sys.orig_argv, {**os.environ, **environment})  # no shell is wanted
 
 
 if __name__ == "__main__":

@@ -146,14 +146,25 @@ def person_crop(person: Person, *, torso_scale: float, crop_px: int) -> PersonCr
     raise DatasetUnsuitable(f"{person.image}: the person has no torso box, no person box and no two joints apart.")
 
 
+def corner_places(size: tuple[int, int], *, crop_px: int) -> list[tuple[int, int]]:
+    """(top, left) of the four corners and the centre. Source: paper section 4.3.
+
+    All are multiples of 4 px: the far corners lie up to 3 px from the edge, so that a network's first layer can be
+    computed once for all of them (`ActionNet.score_crops`).
+
+    Args:
+        size: (H, W) of the frame, each >= crop_px.
+    """
+    bottom, right = ((side - crop_px) // 4 * 4 for side in size)
+    return [(0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 8 * 4, right // 8 * 4)]
+
+
 def corner_crops(images: NDArray[np.uint8], *, crop_px: int) -> NDArray[np.uint8]:
     """Four corners and the centre of each image, and their mirrors. Source: paper section 4.3.
 
     Shape: (T, H, W, 3) uint8, H and W >= crop_px -> (T, 10, crop_px, crop_px, 3): 5 crops, then the 5 mirrored.
     """
-    height, width = images.shape[1:3]
-    bottom, right = height - crop_px, width - crop_px
-    places = ((0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2))
+    places = corner_places((images.shape[1], images.shape[2]), crop_px=crop_px)
     crops = np.stack([images[:, y : y + crop_px, x : x + crop_px] for y, x in places], axis=1)
     return np.concatenate([crops, crops[:, :, :, ::-1]], axis=1)
 

@@ -8,15 +8,28 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from pfa_core.errors import ConfigInvalid
+
 B = TypeVar("B")
 M = TypeVar("M", bound=nn.Module)
 
 
 def device_of(name: str = "auto") -> torch.device:
-    """The device of that name; `auto` is the GPU where there is one, else the CPU."""
+    """The device of that name; `auto` is the GPU where there is one, else the CPU.
+
+    Raises:
+        ConfigInvalid: there is no such device here.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigInvalid(f"There is no device {name!r}; use auto, cpu, cuda or cuda:<number>.") from error
+    num_gpus = torch.cuda.device_count()
+    if device.type not in ("cpu", "cuda") or (device.type == "cuda" and (device.index or 0) >= num_gpus):
+        raise ConfigInvalid(f"There is no device {name!r}: this machine has a CPU and {num_gpus} usable GPUs.")
+    return device
 
 
 def computes_bf16(device: torch.device) -> bool:

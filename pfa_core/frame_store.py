@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pfa_core.progress import Progress
 
 Frame = NDArray[np.uint8]
 FlowMaps = NDArray[np.int8]
-
-CACHE_BYTES = 8 << 30
-"""Frames and flow are kept in memory up to this many bytes; the rest is read from the packs."""
+CPU = torch.device("cpu")
 
 
 class Clip(Protocol):
@@ -54,17 +54,22 @@ class Clip(Protocol):
 class _Loaded:
     """A video in memory."""
 
-    frames: NDArray[np.uint8]
-    """(T, H, W, 3)"""
-    flows: NDArray[np.int8]
-    """(T - 1, 2, H, W)"""
+    frames: Tensor
+    """(T, H, W, 3) uint8"""
+    flows: Tensor
+    """(T - 1, 2, H, W) int8"""
 
 
 class FrameStore:
-    """Random access to crops of frames and of flow maps."""
+    """Random access to crops of frames and of flow maps.
 
-    def __init__(self, clips: Sequence[Clip], *, cache_bytes: int = CACHE_BYTES) -> None:
+    Up to `cache_bytes` of them are kept in the memory of `device` once `load` ran, so that a GPU cuts its own
+    batches; the rest is read from the packs every time.
+    """
+
+    def __init__(self, clips: Sequence[Clip], *, cache_bytes: int = 0, device: torch.device = CPU) -> None:
         self.clips = tuple(clips)
+        self.device = device
         self.num_frames = tuple(clip.num_frames for clip in clips)
         self.sizes = tuple(clip.size for clip in clips)
         """(H, W) of each video."""
@@ -81,30 +86,27 @@ class FrameStore:
             height, width = clip.size
             num_bytes = (5 * clip.num_frames - 2) * height * width  # 3 bytes of frame and 2 of flow a pixel
             if num_bytes <= left:
-                self._loaded[video] = _read(clip)
+                self._loaded[video] = _read(clip, self.device)
                 left -= num_bytes
             yield Progress(phase="load", step=video + 1, total=len(self.clips))
 
-    def frame(self, video: int, index: int, *, top: int, left: int, side: int) -> Frame:
-        """(S, S, 3) uint8 RGB: a view where the video is in memory."""
+    def frame(self, video: int, index: int, *, top: int, left: int, side: int) -> Tensor:
+        """(S, S, 3) uint8 RGB: a view where the video is in memory, else on the CPU."""
         loaded = self._loaded.get(video)
-        whole = self.clips[video].frame(index) if loaded is None else loaded.frames[index]
+        whole = torch.tensor(self.clips[video].frame(index)) if loaded is None else loaded.frames[index]
         return whole[top : top + side, left : left + side]
 
-    def flows(self, video: int, first: int, *, count: int, top: int, left: int, side: int) -> FlowMaps:
-        """(G, 2, S, S) int8: the maps from frame `first` on, x then y: a view where the video is in memory."""
+    def flows(self, video: int, first: int, *, count: int, top: int, left: int, side: int) -> Tensor:
+        """(G, 2, S, S) int8: the maps from frame `first` on, x then y; a view where the video is in memory."""
         loaded = self._loaded.get(video)
         rows, columns = slice(top, top + side), slice(left, left + side)
         if loaded is not None:
             return loaded.flows[first : first + count, :, rows, columns]
-        return np.stack([self.clips[video].flow(first + i)[:, rows, columns] for i in range(count)])
+        maps = np.stack([self.clips[video].flow(first + i)[:, rows, columns] for i in range(count)])
+        return torch.from_numpy(maps)
 
 
-def _read(clip: Clip) -> _Loaded:
-    frames = np.empty((clip.num_frames, *clip.size, 3), np.uint8)
-    flows = np.empty((clip.num_frames - 1, 2, *clip.size), np.int8)
-    for index in range(clip.num_frames):
-        frames[index] = clip.frame(index)
-    for index in range(clip.num_frames - 1):
-        flows[index] = clip.flow(index)
-    return _Loaded(frames, flows)
+def _read(clip: Clip, device: torch.device) -> _Loaded:
+    frames = np.stack([clip.frame(index) for index in range(clip.num_frames)])
+    flows = np.stack([clip.flow(index) for index in range(clip.num_frames - 1)])
+    return _Loaded(torch.from_numpy(frames).to(device), torch.from_numpy(flows).to(device))

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from pfa_core.durable import flush, sha256_of
 from pfa_core.errors import ConfigInvalid, ModelDamaged
 from pfa_core.manifest import Lineage, Manifest, ModelConfig
 from pfa_core.model_card import model_card
+from pfa_core.nets.action import ActionNet
+from pfa_core.nets.pose import PoseNet
+from pfa_core.nets.triplet import TripletNet
 
 __all__ = [
     "appearance_of", "build", "copy_backbone", "library_version", "load_model", "read_manifest", "save_model",
@@ -42,13 +45,11 @@ def build(config: ModelConfig) -> nn.Module:
     """
     match config.kind:
         case "triplet":
-            from pfa_core.nets.triplet import TripletNet
-
             return TripletNet(config.net, flow_maps=config.flow_maps)
         case "pose" if config.joints is not None:
-            return import_module("pfa_core.nets.pose").PoseNet(config.net, len(config.joints))
+            return PoseNet(config.net, len(config.joints))
         case "action" if config.labels:
-            return import_module("pfa_core.nets.action").ActionNet(config.net, len(config.labels))
+            return ActionNet(config.net, len(config.labels))
     raise ModelDamaged(f"config.json does not describe a network that this version can build (kind {config.kind!r}).")
 
 

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pfa_core.clips import spaced
-from pfa_core.crops import PersonCrop, box_crop, corner_crops, scale_short_side
+from pfa_core.crops import PersonCrop, box_crop, corner_crops, corner_places, scale_short_side
 from pfa_core.devices import device_of, placed
-from pfa_core.errors import ImageUnreadable
+from pfa_core.errors import ImageUnreadable, VideoTooShort
 from pfa_core.heatmaps import decode
 from pfa_core.manifest import ModelConfig
 from pfa_core.model_settings import ActionSettings, PoseSettings, joints_of, labels_of
 from pfa_core.models import appearance_of, load_model
+from pfa_core.nets.action import ActionNet, shares_first_layer
 from pfa_core.nets.preprocess import normalise_rgb
 from pfa_core.people import Box
 from pfa_core.skeleton import JointSet
@@ -107,8 +108,10 @@ class _Predictor:
     def forward(self, rows_u8: Tensor) -> Tensor:
         """(N, 3, S, S) uint8 -> (N, ...) float32 on the CPU. Safe to call from any thread."""
         with torch.inference_mode():
-            images = normalise_rgb(rows_u8.to(self.device)).to(self.dtype)
-            return self.module(images).float().cpu()
+            return self.module(self._images(rows_u8)).float().cpu()
+
+    def _images(self, rows_u8: Tensor) -> Tensor:
+        return normalise_rgb(rows_u8.to(self.device)).to(self.dtype)
 
 
 class PosePredictor(_Predictor):
@@ -162,6 +165,8 @@ class ActionPredictor(_Predictor):
         """Raises: ModelUnsuitable: a model of another kind."""
         self.labels = labels_of(config)
         self.settings = ActionSettings.of(config)
+        assert isinstance(module, ActionNet)
+        self._net = module
         super().__init__(module, config, numerics=numerics, device=device)
 
     def __call__(self, frames: Image) -> ActionPrediction:
@@ -170,17 +175,38 @@ class ActionPredictor(_Predictor):
         `test_frames` frames (25) spaced evenly over the clip are looked at, each in ten crops: corners, centre, and
         their mirrors; probabilities are averaged over all of them.
         """
-        prepared = self.prepare(frames)
-        rows = [self.forward(part) for part in prepared.rows_u8.split(_ROWS)]
-        return self.finish(torch.cat(rows), prepared.place)
+        if shares_first_layer(self.config.net.crop_px):
+            scores = [self._score(part) for part in _channels_first(self._scaled(frames)).split(_FRAMES)]
+        else:
+            scores = [self.forward(part) for part in self.prepare(frames).rows_u8.split(10 * _FRAMES)]
+        return self.finish(torch.cat(scores))
 
     def prepare(self, frames: Image) -> Prepared[None]:
         """Ten rows a frame."""
-        clip = frames if frames.ndim == 4 else frames[None]
-        chosen = clip[spaced(len(clip), self.settings.test_frames)]
-        scaled = np.stack([scale_short_side(_checked(frame), self.settings.short_side_px) for frame in chosen])
-        crops = corner_crops(scaled, crop_px=self.config.net.crop_px)  # (T, 10, S, S, 3)
+        crops = corner_crops(self._scaled(frames), crop_px=self.config.net.crop_px)  # (T, 10, S, S, 3)
         return Prepared(_channels_first(crops.reshape(-1, *crops.shape[2:])), None)
+
+    def _scaled(self, frames: Image) -> Image:
+        """(T, H, W, 3) those frames that are looked at, at working size."""
+        clip = frames if frames.ndim == 4 else frames[None]
+        if len(clip) == 0:
+            raise VideoTooShort(num_frames=0, needed=1)
+        chosen = clip[spaced(len(clip), self.settings.test_frames)]
+        return np.stack([scale_short_side(_checked(frame), self.settings.short_side_px) for frame in chosen])
+
+    def _score(self, frames_u8: Tensor) -> Tensor:
+        """(T, 3, H, W) -> (10 T, C): as `forward` over `prepare`'s rows in another order, with shared first layers."""
+        side = self.config.net.crop_px
+        places = corner_places((frames_u8.shape[2], frames_u8.shape[3]), crop_px=side)
+        (bottom, right) = places[3]
+        with torch.inference_mode():
+            frames = self._images(frames_u8[:, :, : bottom + side, : right + side])
+            mirrored = [(top, right - left) for top, left in places]
+            scores = [
+                self._net.score_crops(frames, places=places, crop_px=side),
+                self._net.score_crops(frames.flip(3), places=mirrored, crop_px=side),
+            ]
+            return torch.cat(scores).float().cpu()
 
     def finish(self, rows: Tensor, _place: None = None) -> ActionPrediction:
         """(N, C) scores of one input -> the answer."""
@@ -212,8 +238,8 @@ class FeatureExtractor(_Predictor):
         return rows[0].numpy()
 
 
-_ROWS = 50
-"""Crops of a clip that go through the network at once."""
+_FRAMES = 5
+"""Frames of a clip that go through the network at once, in ten crops each."""
 
 
 def _prepare_crop(image: Image, box: Box | None, *, crop_px: int) -> Prepared[PersonCrop]:

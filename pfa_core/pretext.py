@@ -11,10 +11,11 @@ from torch.nn import functional
 
 from pfa_core import seeds
 from pfa_core.config.pretrain import PretrainConfig
+from pfa_core.cuts import cut_blocks, cut_frames
 from pfa_core.frame_store import FrameStore
 from pfa_core.nets.preprocess import normalise_flow, normalise_rgb
 from pfa_core.nets.triplet import NO, YES
-from pfa_core.triplets import choose_negatives, cut_blocks, cut_frames, draw_triplets, other_time
+from pfa_core.triplets import choose_negatives, draw_triplets, other_time
 
 
 def pretext_test(

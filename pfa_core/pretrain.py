@@ -13,8 +13,9 @@ from pfa_core.checkpoint import digest_of
 from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.engine import device_of, train
 from pfa_core.errors import ConfigInvalid, InputError, NoUsableVideos, VideoStill, VideoTooShort
-from pfa_core.frame_store import CACHE_BYTES, Clip, FrameStore
+from pfa_core.frame_store import Clip, FrameStore
 from pfa_core.history import Row
+from pfa_core.memory import free_bytes
 from pfa_core.nets.preprocess import normalise_flow, normalise_rgb
 from pfa_core.nets.triplet import TripletNet, pretext_loss
 from pfa_core.pretext import pretext_test
@@ -63,9 +64,13 @@ def pretrain(
     folder: Path,
     seed: int,
     device: str = "auto",
-    cache_bytes: int = CACHE_BYTES,
+    cache_bytes: int | None = None,
 ) -> Generator[Progress, None, PretrainResult]:
     """Train the joint net; a run that was stopped goes on from the last checkpoint in `folder`.
+
+    Args:
+        cache_bytes: frames and flow are kept in memory up to this size; None takes half of what is free on the
+            device. It changes the speed, never the result.
 
     Raises:
         NoUsableVideos: fewer than two videos are long enough and move.
@@ -74,11 +79,13 @@ def pretrain(
     """
     usable, left_out = select(videos, config)
     learned, held_out = split(usable, val_fraction=config.val_fraction, seed=seed)
-    store = FrameStore([video.pack for video in learned], cache_bytes=cache_bytes)
+    place = device_of(device)
+    cache_bytes = free_bytes(place) // 2 if cache_bytes is None else cache_bytes
+    store = FrameStore([video.pack for video in learned], cache_bytes=cache_bytes * 3 // 4, device=place)
     yield from store.load()
     tested = store
     if held_out:
-        tested = FrameStore([video.pack for video in held_out], cache_bytes=cache_bytes // 4)
+        tested = FrameStore([video.pack for video in held_out], cache_bytes=cache_bytes // 4, device=place)
         yield from tested.load()
     with seeds.seeded(seed, MODEL):
         model = TripletNet(config.net, flow_maps=2 * config.gap_frames)
@@ -91,7 +98,7 @@ def pretrain(
         learn=config.learn,
         folder=folder,
         config_sha256=digest_of(config, seed, [_identity(part) for part in (learned, held_out)]),
-        device=device_of(device),
+        device=place,
         seed=seed,
         validate=lambda net: pretext_test(net, tested, config, key=(seed, TEST)),
     )

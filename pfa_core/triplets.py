@@ -5,7 +5,6 @@ A triplet here is what the paper feeds its joint net, not the anchor, positive a
 Axes: B triplets, N negatives a triplet, S crop side, G gap in frames (12, so that a block has 24 maps).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,22 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pfa_core.config.pretrain import PretrainConfig
+from pfa_core.cuts import Triplet, cut_blocks, cut_frames
 from pfa_core.errors import VideoTooShort
 from pfa_core.frame_store import FrameStore
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Triplet:
-    """Where a triplet is cut, and how it is turned: the same place in both frames and in all maps between."""
-
-    video: int
-    first: int
-    """The earlier frame; the later one is `gap_frames` after it."""
-    top: int
-    left: int
-    mirrored: bool = False
-    reversed: bool = False
-    """Played backwards: the frames change places, the maps are in reverse order and negated."""
+__all__ = ["Triplet", "TripletBatch", "choose_negatives", "draw_triplets", "other_time", "sample_batch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,36 +95,6 @@ def choose_negatives(video: NDArray[np.int64], *, count: int, rng: np.random.Gen
     assert num_others.min() >= 1, "a batch needs at least two videos"
     rank = np.arange(count)[None, :] % num_others[:, None]  # (B, N), starts over when there are fewer than N
     return np.take_along_axis(order, rank, axis=1)
-
-
-def cut_frames(store: FrameStore, triplets: Sequence[Triplet], *, side: int, gap: int) -> tuple[Tensor, Tensor]:
-    """The two crops of each triplet: (B, 3, S, S) uint8 twice."""
-    crops = np.empty((2, len(triplets), side, side, 3), np.uint8)
-    for i, t in enumerate(triplets):
-        for which, index in enumerate((t.first, t.first + gap)):
-            crop = store.frame(t.video, index, top=t.top, left=t.left, side=side)
-            crops[which ^ t.reversed, i] = crop[:, ::-1] if t.mirrored else crop
-    first, second = torch.from_numpy(crops).permute(0, 1, 4, 2, 3)
-    return first, second
-
-
-def cut_blocks(store: FrameStore, triplets: Sequence[Triplet], *, side: int, gap: int) -> Tensor:
-    """The flow between the two frames of each triplet: (B, 2G, S, S) int8, x-maps then y-maps.
-
-    In a mirror the x-flow changes sign. Backwards, the maps are in reverse order and negated: negating the flow from
-    a frame to the next approximates the flow back (they are equal where the motion is the same at both ends of it).
-    """
-    blocks = np.empty((len(triplets), 2, gap, side, side), np.int8)
-    for i, t in enumerate(triplets):
-        maps = store.flows(t.video, t.first, count=gap, top=t.top, left=t.left, side=side)  # (G, 2, S, S)
-        if t.reversed:
-            maps = maps[::-1]
-        if t.mirrored:
-            maps = maps[..., ::-1]
-        for axis in (0, 1):
-            negated = t.reversed != (t.mirrored and axis == 0)
-            (np.negative if negated else np.positive)(maps[:, axis], out=blocks[i, axis])
-    return torch.from_numpy(blocks).flatten(1, 2)
 
 
 def other_time(triplet: Triplet, *, num_frames: int, gap: int, rng: np.random.Generator) -> Triplet:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from pfa_core.progress import Progress
-from pfa_store.database import Sessions
+from pfa_store.database import Sessions, plain
 from pfa_store.errors import LostLease
 from pfa_store.job_record import Job, event, job_of
 from pfa_store.job_states import HELD
@@ -66,7 +66,7 @@ class Attempts:
             LostLease: another attempt has begun, or the job is over.
         """
         now = self._clock()
-        figures = dict(progress.metrics)
+        figures = plain(progress.metrics)
         with self._sessions.writing() as session:
             phase_before = session.scalar(select(JobRow.phase).where(JobRow.id == job.id))
             changes = {"phase": progress.phase, "step": progress.step, "total": progress.total, "eta_s": eta_s}
@@ -87,7 +87,7 @@ class Attempts:
 
     def succeed(self, job: Job, result: Mapping[str, Any]) -> Job:
         """Raises: LostLease."""
-        return self._finish(job, "succeeded", result=dict(result), data={})
+        return self._finish(job, "succeeded", result=plain(result), data={})
 
     def fail(self, job: Job, code: str, message: str) -> Job:
         """Raises: LostLease."""

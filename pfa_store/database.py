@@ -7,6 +7,7 @@ import math
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy
 from alembic import command
@@ -157,6 +158,11 @@ def locked(path: Path) -> Iterator[None]:
 def to_json(value: object) -> str:
     """JSON that every database accepts: a figure that is not finite becomes null."""
     return json.dumps(_finite(value), allow_nan=False)
+
+
+def plain(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document as it will read back: what is not finite is None, tuples are lists."""
+    return json.loads(to_json(document))
 
 
 def _finite(value: object) -> object:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from pfa_core.errors import ConfigInvalid
 from pfa_core.manifest import Manifest, ModelKind
 from pfa_store.attempts import hold
-from pfa_store.database import Sessions
+from pfa_store.database import Sessions, plain
 from pfa_store.errors import InUse, ModelNotFound
 from pfa_store.files import Files, disk_errors
 from pfa_store.job_record import Job
@@ -164,8 +164,8 @@ class Models:
                 version=version,
                 kind=manifest.config.kind,
                 folder=self._files.relative(target),
-                metrics=dict(manifest.metrics),
-                lineage=asdict(manifest.lineage),
+                metrics=plain(manifest.metrics),
+                lineage=plain(asdict(manifest.lineage)),
                 job_id=None if job is None else job.id,
                 created_s=self._clock(),
             )

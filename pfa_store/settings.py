@@ -13,39 +13,47 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PFA_", frozen=True, extra="ignore")
 
-    data_dir: Path = Field(Path("pfa-data"), description="Where everything that outlives a process is kept")
-    host: str = Field("127.0.0.1", description="Address that the API listens on")
-    port: int = Field(8000, ge=0, le=65535, description="Port that the API listens on; 0: a free one")
-    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder")
-    broker_url: str = Field("", description="Redis or Valkey URL; empty: `pfa up` starts the bundled one")
-    auth: Literal["on", "off"] = Field("on", description="`off` is accepted only when bound to loopback")
+    data_dir: Path = Field(default=Path("pfa-data"), description="Where everything that outlives a process is kept")
+    host: str = Field(default="127.0.0.1", description="Address that the API listens on")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on; 0: a free one")
+    database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
+    broker_url: str = Field(default="", description="Redis or Valkey URL; empty: `pfa up` starts the bundled one")
+    auth: Literal["on", "off"] = Field(default="on", description="`off` is accepted only when bound to loopback")
 
-    max_upload_bytes: int = Field(2 * 2**30, gt=0, description="Largest body of one request, bytes")
-    max_video_bytes: int = Field(2 * 2**30, gt=0, description="Largest video, bytes")
-    max_image_bytes: int = Field(64 * 2**20, gt=0, description="Largest image, bytes")
-    max_image_pixels: int = Field(50_000_000, gt=0, description="Largest image, pixels")
-    max_video_pixels: int = Field(3840 * 2160, gt=0, description="Largest video frame, pixels")
-    max_video_frames: int = Field(1_000_000, gt=0, description="Longest video, frames")
-    max_video_s: float = Field(6 * 3600, gt=0, description="Longest video, seconds")
-    max_clip_frames: int = Field(3000, gt=0, description="Longest clip that /predict/action answers at once, frames")
-    decode_timeout_s: float = Field(600, gt=0, description="Wall-clock limit of decoding one video, seconds")
-    decode_memory_bytes: int = Field(4 * 2**30, gt=0, description="Address space of a decoding process, bytes")
-    min_free_bytes: int = Field(2**30, ge=0, description="Uploads answer 507 when less disk than this would be left")
-
-    lease_s: float = Field(60, gt=0, description="A job whose worker is silent for this long is taken over, seconds")
-    heartbeat_s: float = Field(10, gt=0, description="How often a worker renews its lease, seconds")
-    ring_again_s: float = Field(
-        60, gt=0, description="A queued job unclaimed for this long is announced again, seconds"
+    max_upload_bytes: int = Field(default=2 * 2**30, gt=0, description="Largest body of one request, bytes")
+    max_video_bytes: int = Field(default=2 * 2**30, gt=0, description="Largest video, bytes")
+    max_image_bytes: int = Field(default=64 * 2**20, gt=0, description="Largest image, bytes")
+    max_image_pixels: int = Field(default=50_000_000, gt=0, description="Largest image, pixels")
+    max_video_pixels: int = Field(default=3840 * 2160, gt=0, description="Largest video frame, pixels")
+    max_video_frames: int = Field(default=1_000_000, gt=0, description="Longest video, frames")
+    max_video_s: float = Field(default=6 * 3600, gt=0, description="Longest video, seconds")
+    max_clip_frames: int = Field(
+        default=3000, gt=0, description="Longest clip that /predict/action answers at once, frames"
     )
-    cancel_grace_s: float = Field(30, gt=0, description="From asking a job to stop to killing it, seconds")
-    max_attempts: int = Field(3, ge=1, description="Times that a job is started before it fails for good")
+    decode_timeout_s: float = Field(default=600, gt=0, description="Wall-clock limit of decoding one video, seconds")
+    decode_memory_bytes: int = Field(default=4 * 2**30, gt=0, description="Address space of a decoding process, bytes")
+    min_free_bytes: int = Field(
+        default=2**30, ge=0, description="Uploads answer 507 when less disk than this would be left"
+    )
 
-    max_batch: int = Field(16, ge=1, description="Most images that one forward pass answers")
-    max_queue: int = Field(128, ge=1, description="Most images waiting for a forward pass; more answer 503")
-    max_models: int = Field(4, ge=1, description="Models kept loaded for prediction")
-    num_threads: int = Field(0, ge=0, description="Threads that a network may use; 0: as many as there are cores")
+    lease_s: float = Field(
+        default=60, gt=0, description="A job whose worker is silent for this long is taken over, seconds"
+    )
+    heartbeat_s: float = Field(default=10, gt=0, description="How often a worker renews its lease, seconds")
+    ring_again_s: float = Field(
+        default=60, gt=0, description="A queued job unclaimed for this long is announced again, seconds"
+    )
+    cancel_grace_s: float = Field(default=30, gt=0, description="From asking a job to stop to killing it, seconds")
+    max_attempts: int = Field(default=3, ge=1, description="Times that a job is started before it fails for good")
+
+    max_batch: int = Field(default=16, ge=1, description="Most images that one forward pass answers")
+    max_queue: int = Field(default=128, ge=1, description="Most images waiting for a forward pass; more answer 503")
+    max_models: int = Field(default=4, ge=1, description="Models kept loaded for prediction")
+    num_threads: int = Field(
+        default=0, ge=0, description="Threads that a network may use; 0: as many as there are cores"
+    )
     numerics: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto",
+        default="auto",
         description="Number format for prediction; auto: bfloat16 where the processor computes it natively",
     )
 

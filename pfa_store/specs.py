@@ -45,8 +45,8 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dataset: str | None = Field(None, description="Id or name of a data set")
-    seed: int = Field(0, ge=0, lt=2**31, description="Decides every random choice of the job")
+    dataset: str | None = Field(default=None, description="Id or name of a data set")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Decides every random choice of the job")
     config: dict[str, Any] = Field(default_factory=dict, description="Overrides single values of the preset")
 
 
@@ -74,7 +74,7 @@ class FlowSpec(VideosSpec):
 class PretrainSpec(VideosSpec):
     """Learn pose features from the motion in unlabelled videos."""
 
-    name: Name = Field("pretrained", description="Name of the model; each job adds a version")
+    name: Name = Field(default="pretrained", description="Name of the model; each job adds a version")
     preset: Preset = "small"
 
     def resolve(self) -> PretrainConfig:
@@ -85,8 +85,8 @@ class FinetuneSpec(Spec):
     """Train a pose or an action model on labels, from a pretrained model or from random weights."""
 
     task: Literal["pose", "action"]
-    init: ModelRef = Field("random", description="`random`, or the model whose Appearance ConvNet is the start")
-    name: Name = Field(..., description="Name of the model; each job adds a version")
+    init: ModelRef = Field(default="random", description="`random`, or the model whose Appearance ConvNet is the start")
+    name: Name = Field(description="Name of the model; each job adds a version")
     preset: Preset = "small"
 
     def resolve(self) -> PoseConfig | ActionConfig:
@@ -107,7 +107,7 @@ class IndexSpec(Spec):
 
     collection: Name
     model: ModelRef
-    every_frames: int = Field(5, ge=1, description="Videos: take one frame in so many")
+    every_frames: int = Field(default=5, ge=1, description="Videos: take one frame in so many")
 
 
 SPEC_OF: dict[JobKind, type[Spec]] = {

@@ -32,8 +32,8 @@ def main(arguments: Sequence[str]) -> None:
     worker_process_init.connect(follow, weak=False)
     app = make_app(Settings())
     app.worker_main([
-        "worker", f"--queues={queue}", f"--hostname={queue}-{worker_pid}@%h", "--pool=prefork", "--concurrency=1",
-        "--loglevel=WARNING", "--without-gossip", "--without-mingle",
+        "--quiet", "worker", f"--queues={queue}", f"--hostname={queue}-{worker_pid}@%h",
+        "--pool=prefork", "--concurrency=1", "--loglevel=WARNING", "--without-gossip", "--without-mingle",
     ])  # fmt: skip
 
 

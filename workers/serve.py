@@ -40,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         parser.error(f"there is no queue {', '.join(unknown)}; there are {', '.join(QUEUES)}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     return serve(Settings(), queues)
 
 

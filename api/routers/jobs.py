@@ -20,6 +20,7 @@ from api.routers.datasets import FORM
 from api.routers.videos import Cursor, Limit
 from api.schemas.jobs import JobEventRead, JobRead
 from api.schemas.page import PageRead, page_of
+from pfa_store.job_metrics import read_rows
 from pfa_store.job_states import JobStatus
 from pfa_store.specs import SPEC_OF, JobKind, Spec
 
@@ -156,6 +157,12 @@ def read_log(job_id: str, services: Services) -> Response:
     if not path.is_file():
         return PlainTextResponse("")
     return FileResponse(path, media_type="text/plain; charset=utf-8")
+
+
+@router.get("/{job_id}/metrics", dependencies=[Security(caller, scopes=["read"])], responses=problems(404))
+def read_metrics(job_id: str, services: Services) -> list[dict[str, float]]:
+    """The curve of a training job: rows of `step`, `loss` and other figures; validation's begin with `val_`."""
+    return read_rows(services.store.files.job_metrics(services.store.jobs.get(job_id).id))
 
 
 @router.post(

@@ -213,6 +213,10 @@ class Client:
         """What the job's processes wrote."""
         return self._send(Call(method="GET", path=f"/jobs/{job_id}/logs", repeatable=True)).text
 
+    def job_metrics(self, job_id: str) -> list[Mapping[str, float]]:
+        """The curve of a training job: rows of `step` and the figures measured there."""
+        return list(self._get(f"/jobs/{job_id}/metrics"))
+
     # Models.
 
     def models(self) -> list[Model]:
@@ -226,6 +230,11 @@ class Client:
     def model_version(self, name: str, version: int) -> ModelVersion:
         """One version, with the names of its files."""
         return reading.model_version(self._get(f"/models/{name}/versions/{version}"))
+
+    def filters(self, name: str, version: int) -> bytes:
+        """The filters of the first layer, as PNG."""
+        call = Call(method="GET", path=f"/models/{name}/versions/{version}/filters.png", repeatable=True)
+        return self._send(call).content
 
     def set_alias(self, name: str, alias: str, version: int) -> Alias:
         """Let `name@alias` mean this version; prediction switches over once it is loaded."""
@@ -271,9 +280,9 @@ class Client:
         """Delete a collection; what it was made from stays."""
         self._delete(f"/collections/{name}")
 
-    def retrieve(self, image: Image, *, collection: str, k: int = 10) -> list[Neighbour]:
-        """The k items of a collection whose poses are nearest to an image's."""
-        call = _of_image("/retrieve/pose", image, {"collection": collection, "k": str(k)})
+    def retrieve(self, image: Image, *, collection: str, k: int = 10, box: Box | None = None) -> list[Neighbour]:
+        """The k items of a collection whose poses are nearest to that of an image, or of a box of it."""
+        call = _of_image("/retrieve/pose", image, {"collection": collection, "k": str(k), "box": _box(box)})
         return [record(Neighbour, plain) for plain in self._send(call).json()["items"]]
 
     # The wire.

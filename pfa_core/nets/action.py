@@ -3,13 +3,18 @@
 Axes: B batch, C classes.
 """
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pfa_core.config.net import NetConfig
-from pfa_core.nets.vggm import VggM, init_weights
+from pfa_core.nets.vggm import VggM, init_weights, pool1_side
 
 HIDDEN_UNITS = 2048
+SHARED_STEP_PX = 4
+"""conv1 and pool1 together move in steps of this many px: crops so far apart see the same cells of them."""
 
 
 class ActionNet(nn.Module):
@@ -33,11 +38,37 @@ class ActionNet(nn.Module):
         nn.init.zeros_(self.scores.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        hidden = self.hidden(self.appearance(images))  # (B, 2048 width)
+        return self.head(self.appearance(images))
+
+    def head(self, features: Tensor) -> Tensor:
+        """(B, 4096 width) fc6 -> (B, C)."""
+        hidden = self.hidden(features)  # (B, 2048 width)
         if self.hidden_norm is not None:
             hidden = self.hidden_norm(hidden)
         return self.scores(functional.relu(hidden))
 
+    def score_crops(self, frames: Tensor, *, places: Sequence[tuple[int, int]], crop_px: int) -> Tensor:
+        """Scores of the same crops of every frame, as `forward` gives for each, with conv1 and pool1 computed once.
+
+        Args:
+            frames: (T, 3, H, W) normalised float.
+            places: P (top, left) corners, multiples of SHARED_STEP_PX.
+            crop_px: one for which `shares_first_layer` holds.
+
+        Returns:
+            (P T, C), the crops of the first place first.
+        """
+        maps, side = self.appearance.layers.first(frames), pool1_side(crop_px)
+        corners = [(top // SHARED_STEP_PX, left // SHARED_STEP_PX) for top, left in places]
+        parts = [maps[:, :, row : row + side, column : column + side] for row, column in corners]
+        return self.head(self.appearance.top(self.appearance.layers.rest(torch.cat(parts))))
+
     def new_layers(self) -> list[nn.Module]:
         """The two layers that `last2` trains (with the normalisation between them)."""
         return [self.hidden, self.scores] + ([] if self.hidden_norm is None else [self.hidden_norm])
+
+
+def shares_first_layer(crop_px: int) -> bool:
+    """Whether pool1 of a crop ends on a whole window, so that it equals a part of pool1 of the frame."""
+    conv1 = (crop_px - 7) // 2 + 1
+    return (conv1 - 3) % 2 == 0

@@ -76,7 +76,14 @@ class ConvLayers(nn.Module):
         self.out_channels = c5
 
     def forward(self, images: Tensor) -> Tensor:
-        maps = _pool(self.conv1(images))
+        return self.rest(self.first(images))
+
+    def first(self, images: Tensor) -> Tensor:
+        """conv1 and pool1: one cell for every 4 x 4 px, from an image of any size."""
+        return _pool(self.conv1(images))
+
+    def rest(self, maps: Tensor) -> Tensor:
+        """conv2 to conv5, from pool1's output."""
         maps = _pool(self.conv2(maps))
         return self.conv5(self.conv4(self.conv3(maps)))
 
@@ -98,17 +105,25 @@ class VggM(nn.Module):
         init_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        maps = _pool(self.layers(images))  # (B, 512 width, 6, 6) for a 224 crop
+        return self.top(self.layers(images))
+
+    def top(self, maps: Tensor) -> Tensor:
+        """pool5 and fc6, from conv5's output."""
+        maps = _pool(maps)  # (B, 512 width, 6, 6) for a 224 crop
         feature = self.fc6(maps.flatten(1))
         if self.fc6_norm is not None:
             feature = self.fc6_norm(feature)
         return self.dropout(functional.relu(feature))
 
 
+def pool1_side(crop_px: int) -> int:
+    """Side of pool1's output, in cells, for a square input of `crop_px`."""
+    return _pooled((crop_px - 7) // 2 + 1)
+
+
 def conv5_side(crop_px: int) -> int:
     """Side of conv5's output, in cells, for a square input of `crop_px`."""
-    conv1 = (crop_px - 7) // 2 + 1
-    conv2 = (_pooled(conv1) + 2 - 5) // 2 + 1
+    conv2 = (pool1_side(crop_px) + 2 - 5) // 2 + 1
     return _pooled(conv2)
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pfa_client import Client
 
+from pfa_client import Client
 from tests.integration.api import media
 from tests.integration.api.service import Service, running
 

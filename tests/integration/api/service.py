@@ -12,8 +12,8 @@ from pathlib import Path
 
 import httpx
 import torch
-from pfa_client import Client
 
+from pfa_client import Client
 from pfa_core.config.net import NetConfig
 from pfa_core.manifest import Lineage, ModelConfig, ModelKind
 from pfa_core.models import build, save_model

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from pfa_client import Client, ProblemError
 
+from pfa_client import Client, ProblemError
 from tests.integration.api import media
 from tests.integration.api.service import Service
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from pfa_client import Client, ProblemError
 
+from pfa_client import Client, ProblemError
 from pfa_core.progress import Progress
 from tests.integration.api import media
 from tests.integration.api.service import Service

@@ -6,9 +6,9 @@ import json
 
 import httpx
 import pytest
-from pfa_client import Client, ProblemError
 from PIL import Image
 
+from pfa_client import Client, ProblemError
 from tests.integration.api.service import Service
 
 

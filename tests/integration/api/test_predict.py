@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from pfa_client import Client, ProblemError
 from PIL import Image
 
+from pfa_client import Client, ProblemError
 from pfa_core.predict import ActionPredictor, FeatureExtractor, PosePredictor
 from pfa_core.skeleton import FLIC
 from pfa_store.models import ModelVersion

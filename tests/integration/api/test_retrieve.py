@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pfa_client import Client, ProblemError
 from PIL import Image
 
+from pfa_client import Client, ProblemError
 from pfa_core.predict import FeatureExtractor
 from pfa_core.retrieval import GalleryIndex, GalleryItem, thumbnail
 from tests.integration.api import media

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from pfa_client import Client, ProblemError
 
+from pfa_client import Client, ProblemError
 from tests.integration.api.service import Service
 
 FORM = "multipart/form-data; boundary=edge"

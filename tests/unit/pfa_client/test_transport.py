@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from pfa_client import Client, ProblemError, ServiceUnreachable
 
 Handler = Callable[[httpx.Request], httpx.Response]

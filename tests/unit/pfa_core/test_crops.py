@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pfa_core.crops import GREY, PersonCrop, box_crop, corner_crops, person_crop, scale_short_side
+from pfa_core.crops import GREY, PersonCrop, box_crop, corner_crops, corner_places, person_crop, scale_short_side
 from pfa_core.errors import BoxOutsideImage, DatasetUnsuitable
 from pfa_core.people import Box, Person, Point
 
@@ -131,13 +131,26 @@ def test_person_box_then_joints_then_nothing() -> None:
 
 
 def test_ten_crops_are_corners_centre_and_mirrors() -> None:
-    images = np.arange(2 * 6 * 8 * 3, dtype=np.uint8).reshape(2, 6, 8, 3)
-    crops = corner_crops(images, crop_px=4)
-    assert crops.shape == (2, 10, 4, 4, 3)
-    np.testing.assert_array_equal(crops[1, 0], images[1, :4, :4])
-    np.testing.assert_array_equal(crops[1, 3], images[1, 2:, 4:])
-    np.testing.assert_array_equal(crops[1, 4], images[1, 1:5, 2:6])
+    images = np.random.default_rng(0).integers(0, 256, (2, 24, 32, 3), dtype=np.uint8)
+    crops = corner_crops(images, crop_px=16)
+    assert crops.shape == (2, 10, 16, 16, 3)
+    np.testing.assert_array_equal(crops[1, 0], images[1, :16, :16])
+    np.testing.assert_array_equal(crops[1, 1], images[1, :16, 16:])
+    np.testing.assert_array_equal(crops[1, 2], images[1, 8:, :16])
+    np.testing.assert_array_equal(crops[1, 3], images[1, 8:, 16:])
+    np.testing.assert_array_equal(crops[1, 4], images[1, 4:20, 8:24])
     np.testing.assert_array_equal(crops[:, 5:, :, ::-1], crops[:, :5])
+
+
+@given(st.integers(64, 400), st.integers(64, 400))
+def test_corners_are_within_3_px_of_the_edges(height: int, width: int) -> None:
+    places = corner_places((height, width), crop_px=64)
+    bottom, right = places[3]
+    assert 0 <= height - 64 - bottom <= 3
+    assert 0 <= width - 64 - right <= 3
+    assert all(top % 4 == left % 4 == 0 for top, left in places)
+    assert abs(places[4][0] - (height - 64) / 2) <= 4
+    assert abs(places[4][1] - (width - 64) / 2) <= 4
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor, nn
 
 from pfa_core.config.net import LearnConfig
-from pfa_core.devices import computes_bf16, moved
-from pfa_core.engine import TrainResult, device_of, train
+from pfa_core.engine import TrainResult, train
 from pfa_core.errors import CheckpointMismatch, TrainingDiverged
 from pfa_core.progress import Progress, run_to_end
 from tests.unit.pfa_core import toy_run
@@ -257,29 +256,3 @@ def test_global_random_state_is_untouched(tmp_path: Path) -> None:
 
 def _through(net: nn.Module, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
     return net(batch).sum(), {}
-
-
-def test_moved_reaches_every_tensor_of_nested_values() -> None:
-    @dataclasses.dataclass
-    class Batch:
-        images: Tensor
-        names: list[str]
-
-    batch = (Batch(torch.zeros(2), ["a"]), {"x": torch.ones(1)}, [torch.ones(1), 3])
-    got = moved(batch, torch.device("meta"))
-    assert got[0].images.device.type == "meta"
-    assert got[0].names == ["a"]
-    assert got[1]["x"].device.type == "meta"
-    assert isinstance(got[2][0], Tensor)
-    assert got[2][0].device.type == "meta"
-    assert got[2][1] == 3
-
-
-def test_device_of_names() -> None:
-    assert device_of("cpu") == torch.device("cpu")
-    assert device_of("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def test_bf16_is_used_only_where_the_processor_says_so() -> None:
-    flags = Path("/proc/cpuinfo").read_text().split()
-    assert computes_bf16(torch.device("cpu")) == bool({"avx512_bf16", "amx_bf16"} & set(flags))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pfa_core.config import action, pose
 from pfa_core.config.net import NetConfig, Norm
 from pfa_core.crops import corner_crops, scale_short_side
-from pfa_core.errors import BoxOutsideImage, ImageUnreadable, ModelDamaged, ModelUnsuitable
+from pfa_core.errors import BoxOutsideImage, ImageUnreadable, ModelDamaged, ModelUnsuitable, VideoTooShort
 from pfa_core.finetune_action import action_model_config
 from pfa_core.finetune_pose import pose_model_config
 from pfa_core.heatmaps import cells_to_px
@@ -47,7 +47,9 @@ def pose_net(net: NetConfig = NET) -> PoseNet:
 
 def action_net(net: NetConfig = NET) -> ActionNet:
     torch.manual_seed(3)
-    return ActionNet(net, len(LABELS)).eval()
+    module = ActionNet(net, len(LABELS)).eval()
+    torch.nn.init.normal_(module.scores.weight)  # so that inputs differ in their answers
+    return module
 
 
 def test_batched_rows_answer_as_single_ones() -> None:
@@ -89,6 +91,19 @@ def test_action_averages_ten_crops_a_frame() -> None:
     np.testing.assert_allclose(found.probabilities, torch.stack(singles).mean(dim=0).numpy(), atol=1e-5)
     assert found.probabilities.sum() == pytest.approx(1, abs=1e-5)
     assert [name for name, _ in found.ranked] == [LABELS[i] for i in np.argsort(-found.probabilities)]
+
+
+@pytest.mark.parametrize("norm", ["lrn", "batch"])
+@pytest.mark.parametrize("crop_px", [64, 100, 102, 112])
+def test_shared_first_layers_change_nothing(crop_px: int, norm: Norm) -> None:
+    net = NetConfig(width=1 / 16, crop_px=crop_px, norm=norm)
+    settings = {"short_side_px": 118, "test_frames": 25}
+    predictor = ActionPredictor(
+        action_net(net), ModelConfig(kind="action", net=net, labels=LABELS, settings=settings), device="cpu"
+    )
+    clip = np.stack([image(seed, (118, 155)) for seed in range(7)])
+    apart = predictor.finish(predictor.forward(predictor.prepare(clip).rows_u8))
+    np.testing.assert_allclose(predictor(clip).probabilities, apart.probabilities, atol=1e-5)
 
 
 def test_a_mirrored_image_has_the_same_action() -> None:
@@ -145,6 +160,8 @@ def test_bad_input_has_a_name() -> None:
         predictor(image()[..., 0])
     with pytest.raises(ImageUnreadable, match="float"):
         predictor(image().astype(np.float32))
+    with pytest.raises(VideoTooShort):
+        ActionPredictor(action_net(), action_config(), device="cpu")(image()[None][:0])
 
 
 def test_a_folder_without_settings_takes_the_papers() -> None:

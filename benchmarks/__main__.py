@@ -1,0 +1,16 @@
+"""`make bench`: run every benchmark, one after the other."""
+
+import runpy
+
+BENCHMARKS = ("benchmarks.flow",)
+
+
+def main() -> None:
+    """Run each benchmark module as a program."""
+    for name in BENCHMARKS:
+        print(f"\n## {name}\n", flush=True)
+        runpy.run_module(name, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""The command `pfa`."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from pfa_core.errors import PfaError
+from pfa_store.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Pose features learned from unlabelled video: training jobs and a prediction service.",
+)
+keys_app = typer.Typer(no_args_is_help=True, help="API keys of this installation.")
+app.add_typer(keys_app, name="keys")
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+
+@app.command()
+def up() -> None:
+    """Start everything on this machine: broker, API and workers. Ctrl-C stops it all."""
+    from pfa.up import Running, run
+
+    settings = _settings()
+
+    def ready(running: Running) -> None:
+        out.print(f"PFA answers at [bold]{running.url}[/] (broker: {running.broker}, data: {settings.data_dir})")
+        if running.admin_key:
+            out.print(f"Admin key, shown this once (kept in {settings.data_dir / 'admin.key'}):\n{running.admin_key}")
+        out.print(f"Try: curl {running.url}/health/ready   Docs: {running.url}/docs   Ctrl-C stops.")
+        out.print(f"Logs: {settings.data_dir / 'logs'}")
+
+    _or_fail(lambda: run(settings, _announce, ready))
+
+
+@app.command()
+def api() -> None:
+    """Serve the HTTP API alone."""
+    _settings()
+    os.execv(sys.executable, [sys.executable, "-m", "api.serve"])
+
+
+@app.command()
+def worker(
+    queue: Annotated[str, typer.Option(help="Queues to serve: flow, train, or both as flow,train")],
+) -> None:
+    """Run jobs of the named queues."""
+    _settings()
+    os.execv(sys.executable, [sys.executable, "-m", "workers.serve", "--queue", queue])
+
+
+@app.command()
+def demo(
+    out_dir: Annotated[Path, typer.Option("--out", help="Where the report goes")] = Path("demo-report"),
+    videos: Annotated[Path | None, typer.Option(help="Use your own videos: pretraining and retrieval only")] = None,
+    seed: Annotated[int, typer.Option(help="Decides every random choice")] = 0,
+) -> None:
+    """The whole way on sample clips: pretrain, finetune, predict, retrieve, and a report at the end."""
+    from pfa.demo import DemoConfig, run_demo
+
+    _or_fail(lambda: run_demo(DemoConfig(out=out_dir, videos=videos, seed=seed), out))
+
+
+@keys_app.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="What or who the key is for")],
+    scopes: Annotated[str, typer.Option(help="Comma-separated: read, predict, jobs, admin")] = "read,predict",
+) -> None:
+    """Create a key and print its secret, once."""
+    from pfa_store.store import Store
+
+    created, secret = Store.open(_settings()).keys.create(name, [scope.strip() for scope in scopes.split(",")])
+    out.print(f"{created.id} ({', '.join(created.scopes)}):")
+    out.print(secret)
+
+
+@keys_app.command("list")
+def list_keys() -> None:
+    """List keys, without their secrets."""
+    from pfa_store.store import Store
+
+    table = Table("id", "name", "scopes", "revoked")
+    for key in Store.open(_settings()).keys.list():
+        table.add_row(key.id, key.name, ", ".join(key.scopes), "yes" if key.revoked_s else "")
+    out.print(table)
+
+
+@keys_app.command("revoke")
+def revoke_key(key_id: str) -> None:
+    """Make a key useless from now on."""
+    from pfa_store.store import Store
+
+    _or_fail(lambda: Store.open(_settings()).keys.revoke(key_id))
+    out.print(f"{key_id} is revoked.")
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        _fail("; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors()))
+
+
+def _announce(message: str) -> None:
+    err.print(message, highlight=False, markup=False)
+
+
+def _fail(message: str) -> NoReturn:
+    err.print(f"[red]error:[/] {message}", highlight=False)
+    raise typer.Exit(1)
+
+
+def _or_fail(action: Callable[[], object]) -> None:
+    try:
+        action()
+    except PfaError as error:
+        _fail(str(error))

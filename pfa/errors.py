@@ -1,0 +1,28 @@
+"""Leaves that the front door adds to the tree of `pfa_core.errors`.
+
+PfaError
+  FrontDoorError     the command cannot do what was asked
+    BrokerUnavailable, AlreadyRunning, ServiceFailed, DemoFailed
+"""
+
+from pfa_core.errors import PfaError
+
+
+class FrontDoorError(PfaError):
+    """The command cannot do what was asked; its message is all that the user sees."""
+
+
+class BrokerUnavailable(FrontDoorError):
+    code = "broker_unavailable"
+
+
+class AlreadyRunning(FrontDoorError):
+    code = "already_running"
+
+
+class ServiceFailed(FrontDoorError):
+    code = "service_failed"
+
+
+class DemoFailed(FrontDoorError):
+    code = "demo_failed"

@@ -1,0 +1,50 @@
+"""`python -m workers.serve` as a test starts it, and the processes that belong to it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from pfa_store.settings import Settings
+from tests.integration.waiting import until
+from workers.supervisor import environment_of
+
+
+class Service:
+    """Workers for both queues."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "workers.serve", "--queue", "flow,train"],
+            env=environment_of(self._settings),
+            cwd=Path(__file__).parents[3],
+        )
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Signal it and wait until neither it nor any process that it started is left."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(60)
+            self._process = None
+        until(lambda: not self.processes(), f"no process left, but: {self.processes()}", timeout_s=20)
+
+    def processes(self, needle: str = "") -> dict[int, str]:
+        """Command lines by pid, of all processes of this service whose command line holds `needle`."""
+        found = {}
+        mark = f"PFA_DATA_DIR={self._settings.data_dir}\0".encode()
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit() and int(folder.name) != os.getpid():
+                try:
+                    environment = (folder / "environ").read_bytes()
+                    command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    gone = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+                except OSError:
+                    continue
+                if mark in environment and needle in command and not gone:
+                    found[int(folder.name)] = command
+        return found

@@ -1,0 +1,160 @@
+"""Jobs through a real broker and real worker processes, and what happens when any of them is killed."""
+
+import io
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pfa_store.job_record import Job, JobEvent
+from pfa_store.specs import FlowSpec, PretrainSpec
+from pfa_store.store import Store
+from pfa_store.videos import Video
+from tests.integration.broker import Broker
+from tests.integration.clips import moving_clip
+from tests.integration.waiting import until
+from tests.integration.workers.service import Service
+
+PACK = {"short_side_px": 64, "backend": "dis"}
+
+
+def upload(store: Store, *, num_frames: int, seed: int) -> Video:
+    clip = moving_clip(num_frames=num_frames, seed=seed)
+    return store.videos.add(io.BytesIO(clip), filename=f"clip-{seed}.mp4")[0]
+
+
+def done(store: Store, job: Job, *, timeout_s: float = 120) -> Job:
+    return until(lambda: _done(store, job), f"the end of the {job.kind} job", timeout_s=timeout_s)
+
+
+def _done(store: Store, job: Job) -> Job | None:
+    now = store.jobs.get(job.id)
+    return now if now.done else None
+
+
+def training(store: Store, *, steps: int) -> Job:
+    """A queued pretraining job of tiny steps."""
+    videos = [upload(store, num_frames=8, seed=seed).id for seed in (1, 2)]
+    config: dict[str, Any] = {
+        "net": {"width": 1 / 32, "crop_px": 64},
+        "pack": PACK,
+        "gap_frames": 2,
+        "val_triplets": 2,
+        "learn": {"batch_size": 2, "steps": steps, "validate_every_steps": steps, "checkpoint_every_steps": 20},
+    }
+    return store.jobs.add("pretrain", PretrainSpec(videos=videos, name="tiny", config=config))
+
+
+def trained_steps(store: Store, job: Job, *, at_least: int) -> int:
+    """Wait until the job has made that many steps."""
+    return until(
+        lambda: now.step if (now := store.jobs.get(job.id)).phase == "train" and now.step >= at_least else None,
+        f"step {at_least} of the training; it is {store.jobs.get(job.id)}",
+        timeout_s=90,
+    )
+
+
+def first_step(events: Sequence[JobEvent]) -> int:
+    """The first step of training that these events tell of."""
+    return next(event.data["step"] for event in events if event.kind == "progress" and event.data["phase"] == "train")
+
+
+def test_flow_from_upload_to_packs(store: Store, service: Service) -> None:
+    service.start()
+    good = [upload(store, num_frames=count, seed=count) for count in (6, 9)]
+    short = upload(store, num_frames=1, seed=1)
+    spec = FlowSpec(videos=[video.id for video in (*good, short)], config=PACK)
+    job = store.jobs.add("flow", spec)
+    assert store.queue.ring(job)
+    job = done(store, job)
+    assert job.error_message is None
+    assert job.result is not None
+    assert (job.result["packs"], job.result["pairs"]) == (2, 5 + 8)
+    (left_out,) = job.result["left_out"]
+    assert (left_out["video"], left_out["file"], left_out["code"]) == (short.id, "clip-1.mp4", "video_too_short")
+    kinds = [event.kind for event in store.jobs.events(job.id)]
+    assert kinds[:2] == ["queued", "claimed"]
+    assert kinds[-2:] == ["left_out", "succeeded"]
+    assert not service.processes("workers.runner")
+    assert not store.files.job_out(job.id, job.token).exists()
+
+
+def test_a_running_job_is_cancelled_when_its_process_is_gone(store: Store, service: Service) -> None:
+    service.start()
+    job = training(store, steps=1_000_000)
+    store.queue.ring(job)
+    trained_steps(store, job, at_least=1)
+    assert store.jobs.request_cancel(job.id).status == "cancelling"
+    until(lambda: store.jobs.get(job.id).done, "the cancellation")
+    assert not service.processes("workers.runner")
+    assert store.jobs.get(job.id).status == "cancelled"
+    assert list((store.files.job_work(job.id) / "checkpoints").glob("*.json"))
+    assert store.models.list() == ()
+
+
+@pytest.mark.parametrize("victim", ["pool process", "celery", "runner"])
+def test_a_killed_worker_is_replaced_and_the_job_goes_on(store: Store, service: Service, victim: str) -> None:
+    service.start()
+    job = training(store, steps=800)
+    store.queue.ring(job)
+    trained_steps(store, job, at_least=40)
+    (runner,) = service.processes("workers.runner")
+    worker = store.jobs.get(job.id).worker
+    assert worker is not None
+    pool_process = int(worker.rpartition(":")[2])
+    celery = int(Path(f"/proc/{pool_process}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill({"pool process": pool_process, "celery": celery, "runner": runner}[victim], signal.SIGKILL)
+    until(lambda: runner not in service.processes(), "the runner's death")
+    job = done(store, job)
+    assert (job.status, job.attempt) == ("succeeded", 2), job
+    events = store.jobs.events(job.id, limit=1000)
+    again = [event.kind for event in events].index("handed_back")
+    assert first_step(events[again:]) > 20, "it went on from a checkpoint"
+    assert store.models.resolve("tiny").job_id == job.id
+
+
+def test_a_shutdown_leaves_no_process_and_loses_no_step(store: Store, service: Service) -> None:
+    service.start()
+    job = training(store, steps=600)
+    store.queue.ring(job)
+    seen = trained_steps(store, job, at_least=5)
+    service.stop()
+    job = store.jobs.get(job.id)
+    assert (job.status, job.attempt) == ("queued", 0)
+    service.start()
+    job = done(store, job)
+    assert (job.status, job.attempt) == ("succeeded", 1)
+    claims = [event.id for event in store.jobs.events(job.id, limit=1000) if event.kind == "claimed"]
+    assert first_step(store.jobs.events(job.id, after=claims[-1])) > seen
+
+
+def test_killing_the_service_leaves_no_process(store: Store, service: Service) -> None:
+    service.start()
+    job = training(store, steps=1_000_000)
+    store.queue.ring(job)
+    trained_steps(store, job, at_least=1)
+    service.stop(signal.SIGKILL)
+
+
+def test_without_a_broker_jobs_only_wait(store: Store, service: Service, broker: Broker) -> None:
+    broker.stop()
+    video = upload(store, num_frames=4, seed=3)
+    job = store.jobs.add("flow", FlowSpec(videos=[video.id], config=PACK))
+    assert not store.queue.ring(job)
+    assert store.jobs.get(job.id).rung_s is None
+    service.start()
+    broker.start()
+    assert done(store, job).status == "succeeded"
+
+
+def test_a_job_that_cannot_be_done_says_why(store: Store, service: Service) -> None:
+    service.start()
+    video = upload(store, num_frames=1, seed=5)
+    job = store.jobs.add("pretrain", PretrainSpec(videos=[video.id], config={"pack": {"backend": "dis"}}))
+    store.queue.ring(job)
+    job = done(store, job)
+    assert (job.status, job.error_code) == ("failed", "no_usable_videos")
+    assert "the job failed" in store.files.job_log(job.id).read_text()

@@ -1,0 +1,79 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from pfa_core.config.net import NetConfig
+from pfa_core.errors import ModelUnsuitable
+from pfa_core.manifest import ModelKind
+from pfa_core.models import appearance_of, build, copy_backbone
+from pfa_core.nets.vggm import ConvLayers, VggM
+from tests.unit.pfa_core.every_model import KINDS, NORMS, case_of
+
+
+def rgb_layers(net: nn.Module) -> ConvLayers:
+    return next(p for p in net.modules() if isinstance(p, ConvLayers) and p.conv1.conv.in_channels == 3)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("target_kind", KINDS)
+@pytest.mark.parametrize("source_kind", KINDS)
+def test_any_backbone_goes_into_any_model_and_nothing_else_moves(
+    source_kind: ModelKind, target_kind: ModelKind, norm: str
+) -> None:
+    source, target = (case_of(kind, norm).new(seed) for kind, seed in ((source_kind, 1), (target_kind, 2)))  # type: ignore[arg-type]  # parametrised
+    before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
+    copied = copy_backbone(source, target)
+
+    ours, theirs = rgb_layers(source).state_dict(), rgb_layers(target).state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    after = target.state_dict()
+    assert set(copied) <= after.keys()
+    assert all(torch.equal(after[name], before[name]) for name in after.keys() - set(copied))
+    has_fc6 = "pose" not in (source_kind, target_kind)
+    assert any("fc6" in name for name in copied) == has_fc6
+    if has_fc6:
+        image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        pair = appearance_of(source).eval()(image), appearance_of(target).eval()(image)
+        assert torch.equal(*pair)
+
+
+def test_a_bare_backbone_can_be_given_too() -> None:
+    case = case_of("triplet", "lrn")
+    net = VggM(case.config.net)
+    copied = copy_backbone(case.new(), net)
+    assert set(copied) == net.state_dict().keys()
+
+
+def test_another_crop_size_takes_the_convolutions_alone() -> None:
+    case = case_of("action")
+    larger = build(replace(case.config, net=replace(case.config.net, crop_px=128)))
+    copied = copy_backbone(case.new(), larger)
+    assert copied
+    assert not any("fc6" in name for name in copied)
+
+
+@pytest.mark.parametrize(
+    "net", [NetConfig(width=1 / 16, crop_px=64, norm="batch"), NetConfig(width=1 / 32, crop_px=64)]
+)
+def test_another_width_or_normalisation_is_unsuitable(net: NetConfig) -> None:
+    case = case_of("action")
+    other = build(replace(case.config, net=net))
+    before = {name: tensor.clone() for name, tensor in other.state_dict().items()}
+    with pytest.raises(ModelUnsuitable, match=r"net\.width"):
+        copy_backbone(case.new(), other)
+    assert all(torch.equal(other.state_dict()[name], tensor) for name, tensor in before.items())
+
+
+def test_the_appearance_net_is_the_one_that_sees_rgb() -> None:
+    triplet = case_of("triplet").new()
+    assert appearance_of(triplet) is triplet.get_submodule("appearance")
+    assert appearance_of(case_of("action").new()).layers.conv1.conv.in_channels == 3
+
+
+def test_a_pose_model_has_no_fc6() -> None:
+    with pytest.raises(ModelUnsuitable):
+        appearance_of(case_of("pose").new())
+    with pytest.raises(ModelUnsuitable):
+        copy_backbone(nn.Linear(1, 1), case_of("pose").new())
