@@ -101,10 +101,12 @@ class PackIndex:
             raise PackDamaged(f"{path.name} cannot be read: {error}.", folder=str(path.parent)) from error
         split = header.num_frames + 1
         index = PackIndex(frames=offsets[:split], flow=offsets[split:])
-        ends = [header.files[FRAMES].num_bytes, header.files[FLOW].num_bytes]
-        if len(offsets) != split + header.num_frames or [index.frames[-1], index.flow[-1]] != ends:
-            raise PackDamaged(f"{path.name} does not fit its pack.", folder=str(path.parent))
-        return index
+        if len(offsets) == split + header.num_frames and all(
+            part[0] == 0 and part[-1] == header.files[name].num_bytes and (part[1:] >= part[:-1]).all()
+            for name, part in ((FRAMES, index.frames), (FLOW, index.flow))
+        ):
+            return index
+        raise PackDamaged(f"{path.name} does not fit its pack.", folder=str(path.parent))
 
 
 def _digest(plain: Mapping[str, Any]) -> str:

@@ -9,7 +9,8 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 import cv2
 import numpy as np
@@ -87,15 +88,19 @@ class _Stream:
         self._hash.update(item)
         self.offsets.append(self.offsets[-1] + len(item))
 
-    def close(self) -> FileSum:
-        self._file.flush()
-        os.fsync(self._file.fileno())
+    def close(self) -> None:
+        self._file.close()
+
+    def finish(self) -> FileSum:
         self._file.close()
         return FileSum(num_bytes=self.offsets[-1], sha256=self._hash.hexdigest())
 
 
 class PackWriter:
-    """Fills an empty folder with a pack, frame by frame. Memory does not grow with the video but for the offsets."""
+    """Fills an empty folder with a pack, frame by frame. Memory does not grow with the video but for the offsets.
+
+    A context manager: leaving it closes the files; only `finish` makes a pack of them.
+    """
 
     def __init__(self, folder: Path, config: PackConfig) -> None:
         self._folder = folder
@@ -118,9 +123,18 @@ class PackWriter:
         self._flow.append(self._zstd.compress(codes.data))
         self._motion_sum_px += strongest_motion_px(flow_px)
 
-    def close(self, *, video_sha256: str) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._frames.close()
+        self._flow.close()
+
+    def finish(self, *, video_sha256: str) -> None:
         """Write what remains and have all of it on disk."""
-        sums = {FRAMES: self._frames.close(), FLOW: self._flow.close()}
+        sums = {FRAMES: self._frames.finish(), FLOW: self._flow.finish()}
         index = PackIndex(
             frames=np.array(self._frames.offsets, np.uint64), flow=np.array(self._flow.offsets, np.uint64)
         )

@@ -187,23 +187,32 @@ def build_pack(
     with contextlib.suppress(PackDamaged):
         return Pack.open(folder)
     with scratch_folder(folder) as scratch:
-        writer = PackWriter(scratch, config)
-        engine: FlowEngine | None = None
-        before: NDArray[np.uint8] | None = None
-        with contextlib.closing(read_frames(video, limits=limits, short_side_px=config.short_side_px)) as frames:
-            for frame in frames:
+        pairs = _frames_and_flow(video, config, limits)
+        with PackWriter(scratch, config) as writer, contextlib.closing(pairs):
+            for frame, flow_px in pairs:
                 writer.add_frame(frame)
-                now = luma(frame)
-                engine = engine or make_engine(config.backend, config.tvl1, size=(frame.shape[0], frame.shape[1]))
-                if before is not None:
-                    writer.add_flow(engine(before, now))
-                before = now
+                if flow_px is not None:
+                    writer.add_flow(flow_px)
                 total = max(expected_frames, writer.num_frames) if expected_frames else 0
                 yield Progress(phase="flow", step=writer.num_frames, total=total)
-        if writer.num_frames < 2:
-            raise VideoTooShort(num_frames=writer.num_frames, needed=2)
-        writer.close(video_sha256=video_sha256)
+            if writer.num_frames < 2:
+                raise VideoTooShort(num_frames=writer.num_frames, needed=2)
+            writer.finish(video_sha256=video_sha256)
         return _publish(scratch, folder)
+
+
+def _frames_and_flow(
+    video: Path, config: PackConfig, limits: DecodeLimits
+) -> Generator[tuple[NDArray[np.uint8], NDArray[np.float32] | None], None, None]:
+    """Every frame with the flow that leads to it, in px; the first has none."""
+    engine: FlowEngine | None = None
+    before: NDArray[np.uint8] | None = None
+    with contextlib.closing(read_frames(video, limits=limits, short_side_px=config.short_side_px)) as frames:
+        for frame in frames:
+            now = luma(frame)
+            engine = engine or make_engine(config.backend, config.tvl1, size=(frame.shape[0], frame.shape[1]))
+            yield frame, None if before is None else engine(before, now)
+            before = now
 
 
 def _publish(scratch: Path, folder: Path) -> Pack:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfa_core.config.flow import TvL1Config
+from pfa_core.errors import ConfigInvalid
 from pfa_core.tvl1.iterate import U, V
 from pfa_core.tvl1.level import FIRST, NUM_PLANES, fingerprint, make_interleave, make_solve
 from pfa_core.tvl1.planes import Layout, aligned_zeros
@@ -56,7 +57,11 @@ class FusedTvL1:
     """TV-L1 for pairs of one size. A `FlowEngine`; holds about 80 bytes per pixel and level."""
 
     def __init__(self, config: TvL1Config, *, size: tuple[int, int]) -> None:
+        """Raises: ConfigInvalid: a median of side 3, which no kernel does."""
+        if config.median_size == 3:
+            raise ConfigInvalid("the fused flow backend has medians of side 0 and 5 only; use opencv for 3")
         self._config = config
+        self._size = size
         self._levels: list[_Level] = []
         height, width = size
         for _ in range(config.num_scales):
@@ -66,7 +71,14 @@ class FusedTvL1:
             height, width = round(height * config.scale_step), round(width * config.scale_step)
 
     def __call__(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `pfa_core.flow.FlowEngine`."""
+        """See `pfa_core.flow.FlowEngine`.
+
+        Raises:
+            ConfigInvalid: images of another size than the engine's. The kernels check nothing themselves.
+        """
+        for image in (first, second):
+            if image.shape != self._size:
+                raise ConfigInvalid(f"the flow engine is for images of {self._size}, got {image.shape}")
         self._fill(first, second)
         flow: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         for level in reversed(self._levels):

@@ -2,7 +2,7 @@
 
 Damage: a packet that does not decode, or that its container cut short, ends the video. The frames before it are sent
 first; the record that follows says VideoUnreadable. Nothing is skipped silently, so frame i and frame i + 12 are
-always 12 frames apart.
+always 12 frames apart. A file that ends early without a torn packet (Matroska can) is a shorter video.
 """
 
 import os
@@ -145,15 +145,18 @@ def quarter_turns(frame: VideoFrame) -> int:
     return round(frame.rotation / 90) % 4
 
 
-def scaled_size(frame: VideoFrame, short_side_px: int | None) -> tuple[int, int]:
-    """(H, W) after scaling the shorter side to `short_side_px`, before rotation."""
-    if short_side_px is None:
+def scaled_size(frame: VideoFrame, request: Request) -> tuple[int, int]:
+    """(H, W) after scaling the shorter side to `short_side_px`, before rotation.
+
+    Raises:
+        VideoTooLarge: a frame so long and thin that it is over the cap when scaled.
+    """
+    if request.short_side_px is None:
         return frame.height, frame.width
-    short = min(frame.height, frame.width)
-    return (
-        max(1, round(frame.height * short_side_px / short)),
-        max(1, round(frame.width * short_side_px / short)),
-    )
+    scale = request.short_side_px / min(frame.height, frame.width)
+    height, width = max(1, round(frame.height * scale)), max(1, round(frame.width * scale))
+    check_cap("pixels a frame once scaled", height * width, request.max_pixels)
+    return height, width
 
 
 def send_frames(container: InputContainer, stream: VideoStream, request: Request, out: int) -> dict[str, Any]:
@@ -168,7 +171,7 @@ def send_frames(container: InputContainer, stream: VideoStream, request: Request
     for index, frame in enumerate(frames(container, stream, request)):
         count = index + 1
         if index in wanted if wanted is not None else index % request.every_frames == 0:
-            size = size or scaled_size(frame, request.short_side_px)  # the first frame's, should the size change midway
+            size = size or scaled_size(frame, request)  # the first frame's, should the size change midway
             send_frame(out, to_rgb(reformatter, frame, size), quarter_turns(frame))
         if index == last:
             break

@@ -1,0 +1,136 @@
+"""The child process: what it may do, and that nothing of it is left whatever happens."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pfa_core.errors import DecodeTimeout, VideoTooLarge, VideoUnreadable
+from pfa_core.video.decode import read_frames
+from pfa_core.video.limits import DecodeLimits
+from tests.unit.pfa_core.video_maker import moving_square, write_mpeg4
+
+LIMITS = DecodeLimits(timeout_s=60)
+
+
+def children() -> set[int]:
+    """Processes started by this one that exist, zombies too."""
+    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+
+
+def wait_until(condition: Callable[[], bool], deadline_s: float = 20) -> bool:
+    end = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        os.sched_yield()
+    return True
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Too long for its frames to fit into the pipe: the child is at work until it is asked for the last of them."""
+    return write_mpeg4(tmp_path / "a.avi", moving_square(num_frames=100, size=(160, 200)))
+
+
+def test_closing_early_leaves_nothing(video: Path) -> None:
+    before = children()
+    frames = read_frames(video, limits=LIMITS)
+    next(frames)
+    assert len(children() - before) == 1
+    frames.close()
+    assert children() == before
+
+
+def test_reading_to_the_end_leaves_nothing(video: Path) -> None:
+    before = children()
+    assert len(list(read_frames(video, limits=LIMITS))) == 100
+    assert children() == before
+
+
+def test_the_child_has_given_up_its_rights(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PFA_BROKER_URL", "redis://:secret@somewhere")
+    before = children()
+    frames = read_frames(video, limits=LIMITS)
+    next(frames)
+    (child,) = children() - before
+    limits = Path(f"/proc/{child}/limits").read_text()
+    rows = {line[:25].strip(): line[25:].split()[:2] for line in limits.splitlines()[1:]}
+    assert rows["Max file size"] == ["0", "0"]
+    assert rows["Max core file size"] == ["0", "0"]
+    assert rows["Max address space"] == [str(LIMITS.memory_bytes)] * 2
+    assert rows["Max open files"] == ["32", "32"]
+    assert rows["Max cpu time"] == ["61", "61"]
+    assert b"secret" not in Path(f"/proc/{child}/environ").read_bytes()
+    assert "NoNewPrivs:\t1" in Path(f"/proc/{child}/status").read_text()
+    frames.close()
+
+
+def test_a_child_that_hangs_is_ended(video: Path) -> None:
+    before = children()
+    frames = read_frames(video, limits=DecodeLimits(timeout_s=0.5))
+    next(frames)
+    (child,) = children() - before
+    os.kill(child, signal.SIGSTOP)
+    with pytest.raises(DecodeTimeout, match=r"0\.5 s"):
+        list(frames)
+    assert children() == before
+
+
+def test_a_crash_of_the_decoder_is_the_videos_fault(video: Path) -> None:
+    before = children()
+    frames = read_frames(video, limits=LIMITS)
+    next(frames)
+    (child,) = children() - before
+    os.kill(child, signal.SIGSEGV)
+    with pytest.raises(VideoUnreadable, match="SIGSEGV"):
+        list(frames)
+    assert children() == before
+
+
+def test_the_child_dies_with_its_parent(video: Path) -> None:
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from pfa_core.video.decode import read_frames\n"
+        "from pfa_core.video.limits import DecodeLimits\n"
+        "frames = read_frames(Path(sys.argv[1]), limits=DecodeLimits())\n"
+        "next(frames)\n"
+        "print(Path('/proc/self/task').joinpath(str(__import__('os').getpid()), 'children').read_text(), flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    root = Path(__file__).resolve().parents[3]
+    with subprocess.Popen([sys.executable, "-c", script, str(video)], stdout=subprocess.PIPE, cwd=root) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+    assert wait_until(lambda: gone(child))
+
+
+def gone(pid: int) -> bool:
+    """Ended; whoever inherited it may not have reaped it yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_a_playlist_in_disguise_opens_nothing(tmp_path: Path) -> None:
+    bait = tmp_path / "bait"
+    os.mkfifo(bait)  # whoever opens it to read waits for ever
+    playlist = tmp_path / "a.mp4"
+    playlist.write_bytes(b"\0\0\0\x10ftypisom\0\0\2\0\n#EXTM3U\n#EXTINF:1,\n" + bytes(bait) + b"\n#EXT-X-ENDLIST\n")
+    with pytest.raises(VideoUnreadable):
+        list(read_frames(playlist, limits=DecodeLimits(timeout_s=20)))
+
+
+def test_too_little_memory_is_said_so(tmp_path: Path) -> None:
+    path = write_mpeg4(tmp_path / "a.avi", moving_square(num_frames=1, size=(6000, 6000)))  # 108 MB as RGB
+    limits = DecodeLimits(timeout_s=60, max_pixels=6000 * 6000, memory_bytes=280 * 2**20)
+    with pytest.raises(VideoTooLarge, match="memory"):
+        list(read_frames(path, limits=limits))

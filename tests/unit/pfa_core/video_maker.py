@@ -1,0 +1,57 @@
+"""Real encoded videos for tests, made on the spot."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+Frames = Sequence[NDArray[np.uint8]]
+
+
+def moving_square(
+    *, num_frames: int, size: tuple[int, int], step_px: int = 2, seed: int = 0
+) -> list[NDArray[np.uint8]]:
+    """(H, W, 3) uint8 frames: a bright square that moves right over a fixed smooth background."""
+    height, width = size
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(40, 120, (height // 8 + 2, width // 8 + 2, 3))
+    background = np.kron(coarse, np.ones((8, 8, 1)))[:height, :width].astype(np.uint8)
+    frames = []
+    for t in range(num_frames):
+        frame = background.copy()
+        left = (4 + step_px * t) % max(1, width - 20)
+        frame[height // 4 : height // 4 + height // 3, left : left + 16] = (230, 210, 60)
+        frames.append(frame)
+    return frames
+
+
+def write_lossless(path: Path, frames: Frames, *, fps: int = 25) -> Path:
+    """FFV1 in RGB: what is decoded equals what was given."""
+    return _write(path, frames, codec="ffv1", pixel_format="bgr0", fps=fps)
+
+
+def write_h264(path: Path, frames: Frames, *, fps: int = 25, rotation_deg: int = 0) -> Path:
+    """H.264; `rotation_deg` is the clockwise turn that a player must apply."""
+    return _write(path, frames, codec="libx264", pixel_format="yuv420p", fps=fps, rotation_deg=rotation_deg)
+
+
+def write_mpeg4(path: Path, frames: Frames, *, fps: int = 25) -> Path:
+    """MPEG-4 part 2, as in UCF101."""
+    return _write(path, frames, codec="mpeg4", pixel_format="yuv420p", fps=fps)
+
+
+def _write(path: Path, frames: Frames, *, codec: str, pixel_format: str, fps: int, rotation_deg: int = 0) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=Fraction(fps))
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = pixel_format
+        if rotation_deg:
+            stream.set_display_rotation(-rotation_deg)  # FFmpeg counts the other way round
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
