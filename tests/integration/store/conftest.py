@@ -1,6 +1,5 @@
 """The store on a real database: every test here that asks for `store` runs on SQLite and on PostgreSQL."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,16 +9,14 @@ from pfa_store.settings import Settings
 from pfa_store.store import Store
 from tests.integration import postgres
 from tests.integration.store.clock import Clock
+from tests.missing import missing
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[postgres.Postgres]:
     binaries = postgres.programs()
     if binaries is None:
-        reason = "initdb and pg_ctl are neither on PATH nor in /usr/lib/postgresql"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing("initdb and pg_ctl are neither on PATH nor in /usr/lib/postgresql")
     with postgres.running(binaries) as server:
         yield server
 

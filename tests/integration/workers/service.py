@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pfa_store.settings import Settings
-from tests.integration.waiting import until
+from tests.waiting import wait_for
 from workers.supervisor import environment_of
 
 
@@ -31,7 +31,7 @@ class Service:
             self._process.send_signal(number)
             self._process.wait(60)
             self._process = None
-        until(lambda: not self.processes(), f"no process left, but: {self.processes()}", timeout_s=20)
+        wait_for(lambda: not self.processes(), what="the end of every process", timeout_s=30)
 
     def processes(self, needle: str = "") -> dict[int, str]:
         """Command lines by pid, of all processes of this service whose command line holds `needle`."""

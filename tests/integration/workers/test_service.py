@@ -15,8 +15,8 @@ from pfa_store.store import Store
 from pfa_store.videos import Video
 from tests.integration.broker import Broker
 from tests.integration.clips import moving_clip
-from tests.integration.waiting import until
 from tests.integration.workers.service import Service
+from tests.waiting import wait_for
 
 PACK = {"short_side_px": 64, "backend": "dis"}
 
@@ -27,7 +27,7 @@ def upload(store: Store, *, num_frames: int, seed: int) -> Video:
 
 
 def done(store: Store, job: Job, *, timeout_s: float = 120) -> Job:
-    return until(lambda: _done(store, job), f"the end of the {job.kind} job", timeout_s=timeout_s)
+    return wait_for(lambda: _done(store, job), what=f"the end of the {job.kind} job", timeout_s=timeout_s)
 
 
 def _done(store: Store, job: Job) -> Job | None:
@@ -50,9 +50,9 @@ def training(store: Store, *, steps: int) -> Job:
 
 def trained_steps(store: Store, job: Job, *, at_least: int) -> int:
     """Wait until the job has made that many steps."""
-    return until(
+    return wait_for(
         lambda: now.step if (now := store.jobs.get(job.id)).phase == "train" and now.step >= at_least else None,
-        f"step {at_least} of the training; it is {store.jobs.get(job.id)}",
+        what=f"step {at_least} of the training; it is {store.jobs.get(job.id)}",
         timeout_s=90,
     )
 
@@ -88,7 +88,7 @@ def test_a_running_job_is_cancelled_when_its_process_is_gone(store: Store, servi
     store.queue.ring(job)
     trained_steps(store, job, at_least=1)
     assert store.jobs.request_cancel(job.id).status == "cancelling"
-    until(lambda: store.jobs.get(job.id).done, "the cancellation")
+    wait_for(lambda: store.jobs.get(job.id).done, what="the cancellation")
     assert not service.processes("workers.runner")
     assert store.jobs.get(job.id).status == "cancelled"
     assert list((store.files.job_work(job.id) / "checkpoints").glob("*.json"))
@@ -107,13 +107,14 @@ def test_a_killed_worker_is_replaced_and_the_job_goes_on(store: Store, service: 
     pool_process = int(worker.rpartition(":")[2])
     celery = int(Path(f"/proc/{pool_process}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill({"pool process": pool_process, "celery": celery, "runner": runner}[victim], signal.SIGKILL)
-    until(lambda: runner not in service.processes(), "the runner's death")
+    wait_for(lambda: runner not in service.processes(), what="the runner's death")
     job = done(store, job)
     assert (job.status, job.attempt) == ("succeeded", 2), job
     events = store.jobs.events(job.id, limit=1000)
     again = [event.kind for event in events].index("handed_back")
     assert first_step(events[again:]) > 20, "it went on from a checkpoint"
     assert store.models.resolve("tiny").job_id == job.id
+    assert not (store.files.job_work(job.id) / "checkpoints").exists(), "nothing will go on from them"
 
 
 def test_a_shutdown_leaves_no_process_and_loses_no_step(store: Store, service: Service) -> None:
@@ -148,6 +149,19 @@ def test_without_a_broker_jobs_only_wait(store: Store, service: Service, broker:
     service.start()
     broker.start()
     assert done(store, job).status == "succeeded"
+
+
+def test_a_broker_that_dies_disturbs_no_running_job(store: Store, service: Service, broker: Broker) -> None:
+    service.start()
+    first = training(store, steps=300)
+    store.queue.ring(first)
+    trained_steps(store, first, at_least=1)
+    broker.stop()
+    second = store.jobs.add("flow", FlowSpec(videos=[upload(store, num_frames=4, seed=3).id], config=PACK))
+    broker.start()
+    for job in (first, second):
+        finished = done(store, job)
+        assert (finished.status, finished.attempt) == ("succeeded", 1)
 
 
 def test_a_job_that_cannot_be_done_says_why(store: Store, service: Service) -> None:

@@ -1,0 +1,95 @@
+"""Packing processes that are killed, by their video or by anything else."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pfa_core.config.flow import PackConfig, fast
+from pfa_core.packs import Pack
+from pfa_core.progress import Progress
+from pfa_core.video.limits import DecodeLimits
+from pfa_store.errors import StoreUnavailable
+from tests.integration.clips import write_clip
+from workers.packing import PackTask, Refused, pack_all
+
+CONFIG = PackConfig(short_side_px=64, backend="dis", tvl1=fast())
+
+
+def task(folder: Path, name: str, *, num_frames: int) -> PackTask:
+    video = write_clip(folder / f"{name}.mp4", num_frames=num_frames)
+    return PackTask(
+        name=name,
+        video=video,
+        folder=folder / "packs" / name,
+        config=CONFIG,
+        video_sha256="0" * 64,
+        limits=DecodeLimits(),
+        num_frames=num_frames,
+    )
+
+
+class Killing:
+    """Takes steps and kills the packing process as soon as it has begun, a number of times."""
+
+    def __init__(self, tasks: list[PackTask], *, times: int) -> None:
+        self._steps = pack_all(tasks, processes=1)
+        self._left = times
+        self._killed: set[int] = set()
+        self.seen: list[Progress] = []
+
+    def run(self) -> dict[str, Refused]:
+        while True:
+            try:
+                self.seen.append(next(self._steps))
+            except StopIteration as end:
+                return end.value
+            fresh = {child.pid for child in multiprocessing.active_children() if child.pid} - self._killed
+            if fresh and self._left:
+                (pid,) = fresh
+                os.kill(pid, signal.SIGKILL)
+                self._killed.add(pid)
+                self._left -= 1
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    yield
+    assert multiprocessing.active_children() == []
+
+
+def test_a_video_is_tried_again_after_a_crash(tmp_path: Path) -> None:
+    killing = Killing([task(tmp_path, "a", num_frames=40)], times=1)
+    assert killing.run() == {}
+    assert Pack.open(tmp_path / "packs" / "a").num_frames == 40
+    last = killing.seen[-1]
+    assert (last.phase, last.step, last.total) == ("flow", 39, 39)
+
+
+def test_a_video_that_crashes_twice_is_left_out_and_the_others_are_done(tmp_path: Path) -> None:
+    tasks = [task(tmp_path, "long", num_frames=60), task(tmp_path, "short", num_frames=5)]
+    refused = Killing(tasks, times=2).run()
+    assert set(refused) == {"long"}
+    assert refused["long"].code == "video_unreadable"
+    assert Pack.open(tmp_path / "packs" / "short").num_frames == 5
+    assert not (tmp_path / "packs" / "long").exists()
+
+
+def test_closing_kills_what_runs(tmp_path: Path) -> None:
+    steps = pack_all([task(tmp_path, "a", num_frames=60)], processes=2)
+    next(steps)
+    steps.close()
+    assert not (tmp_path / "packs" / "a").exists()
+
+
+def test_a_folder_that_cannot_be_written_fails_the_job(tmp_path: Path) -> None:
+    (tmp_path / "packs").touch()
+    with pytest.raises(StoreUnavailable):
+        Killing([task(tmp_path, "a", num_frames=5)], times=0).run()
+
+
+def test_no_videos_need_no_process() -> None:
+    assert Killing([], times=0).run() == {}

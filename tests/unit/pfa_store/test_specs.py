@@ -1,0 +1,72 @@
+"""Job requests: presets, overrides, and what is refused."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pfa_core.config import action, pose, pretrain
+from pfa_core.errors import ConfigInvalid
+from pfa_store.specs import EvaluateSpec, FinetuneSpec, FlowSpec, IndexSpec, PretrainSpec
+
+
+def test_a_preset_alone_is_the_preset() -> None:
+    assert PretrainSpec().resolve() == pretrain.small()
+    assert PretrainSpec(preset="paper").resolve() == pretrain.paper()
+    assert FinetuneSpec(task="pose", name="x", preset="paper").resolve() == pose.paper()
+    assert FinetuneSpec(task="action", name="x").resolve() == action.small()
+
+
+def test_flow_makes_the_packs_that_pretraining_uses() -> None:
+    assert FlowSpec().resolve() == PretrainSpec().resolve().pack
+    assert FlowSpec(preset="paper").resolve() == PretrainSpec(preset="paper").resolve().pack
+
+
+def test_an_override_changes_one_value() -> None:
+    small = pretrain.small()
+    config = PretrainSpec(config={"learn": {"steps": 7}, "gap_frames": 3}).resolve()
+    assert config == replace(small, gap_frames=3, learn=replace(small.learn, steps=7))
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"stepz": 1}, "config.stepz"),
+        ({"learn": {"stepz": 1}}, "config.learn.stepz"),
+        ({"learn": {"steps": "many"}}, "config.learn.steps"),
+        ({"learn": 3}, "config.learn"),
+        ({"gap_frames": 0}, "gap_frames"),
+        ({"net": {"crop_px": 512}}, "short_side_px"),
+    ],
+)
+def test_a_wrong_override_is_named(config: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigInvalid, match=named):
+        PretrainSpec(config=config).resolve()
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "a/b", "a b", "../x", "x" * 81])
+def test_names_are_plain(name: str) -> None:
+    with pytest.raises(ValidationError):
+        PretrainSpec(name=name)
+
+
+@pytest.mark.parametrize("ref", ["a", "a@1", "walker.v2@production"])
+def test_models_are_named_with_or_without_version(ref: str) -> None:
+    assert EvaluateSpec(model=ref).model == ref
+
+
+@pytest.mark.parametrize("ref", ["", "@1", "a@", "a@b@c", "a/b"])
+def test_other_model_names_are_refused(ref: str) -> None:
+    with pytest.raises(ValidationError):
+        EvaluateSpec(model=ref)
+
+
+def test_a_job_takes_a_data_set_or_videos() -> None:
+    with pytest.raises(ValidationError, match="not both"):
+        PretrainSpec(dataset="d", videos=["v"])
+
+
+def test_a_spec_survives_the_database() -> None:
+    spec = IndexSpec(dataset="d", collection="c", model="m@1", every_frames=3, seed=4)
+    assert IndexSpec.model_validate(spec.model_dump(mode="json")) == spec
