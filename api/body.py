@@ -58,6 +58,9 @@ def json_value(text: bytes | str, *, where: str) -> object:
     Raises:
         RequestInvalid: it is not JSON.
     """
+    escaped_nul = b"\\u0000" if isinstance(text, bytes) else "\\u0000"
+    if escaped_nul in text:  # type: ignore[operator]  # both are of the same type
+        raise RequestInvalid(f"{where} has the character NUL, which no name or label may have.")
     try:
         return from_json(text, allow_inf_nan=False)
     except ValueError as error:

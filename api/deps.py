@@ -1,8 +1,11 @@
 """What routes are handed: the services that `create_app` wired, found on the application."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from pfa_store.settings import Settings
@@ -13,6 +16,12 @@ if TYPE_CHECKING:
     from api.metrics import Metrics
 
 
+A = ParamSpec("A")
+R = TypeVar("R")
+
+INGESTS_AT_ONCE = 4
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSet:
     """Everything that outlives a request."""
@@ -21,10 +30,15 @@ class ServiceSet:
     store: Store
     inference: "Inference"
     metrics: "Metrics"
+    ingests: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(INGESTS_AT_ONCE))
+
+    async def ingest(self, work: Callable[A, R], *args: A.args, **kwargs: A.kwargs) -> R:
+        """Check and keep files in a thread: a few at a time, so that looking at videos never takes every thread."""
+        return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=self.ingests)
 
 
-def services(request: Request) -> ServiceSet:
-    """The services of the application that got the request."""
+async def services(request: Request) -> ServiceSet:
+    """The services of the application that got the request; async, so that it costs no thread."""
     found = request.app.state.services
     assert isinstance(found, ServiceSet)
     return found

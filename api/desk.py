@@ -51,10 +51,13 @@ def _with_files(order: Order, form: ReceivedForm, store: Store, once: Once | Non
     name = new_name(str(getattr(order.spec, "name", order.kind)))
     dataset = make_dataset(store, form, name=name, key_id=order.key_id).dataset
     try:
-        return _add(order, order.spec.model_copy(update={"dataset": dataset.id}), store, once)
+        job = _add(order, order.spec.model_copy(update={"dataset": dataset.id}), store, once)
     except PfaError:
         store.datasets.delete(dataset.id)
         raise
+    if job.spec["dataset"] != dataset.id:  # the same request came in beside this one and was first
+        store.datasets.delete(dataset.id)
+    return job
 
 
 def _add(order: Order, spec: Spec, store: Store, once: Once | None) -> Job:

@@ -45,6 +45,11 @@ def form_limits(settings: Settings, *, files: Iterable[str], fields: Iterable[st
     return FormLimits(files=frozenset(files), fields=frozenset(fields), max_file_bytes=settings.max_upload_bytes)
 
 
+def keep_videos(store: Store, form: ReceivedForm, *, key_id: str | None) -> tuple[dict[str, Video], list[LeftOut]]:
+    """Keep the videos of a form. Raises: RequestInvalid: it has no files; as `add_videos` otherwise."""
+    return add_videos(store, _sent(store, form), key_id=key_id)
+
+
 def add_videos(store: Store, sent: Sequence[Sent], *, key_id: str | None) -> tuple[dict[str, Video], list[LeftOut]]:
     """Keep the videos among the files, by the name that they were sent under.
 
@@ -85,9 +90,7 @@ def make_dataset(store: Store, form: ReceivedForm, *, name: str, key_id: str | N
         NameTaken: another data set has the name.
     """
     notes = _annotations(form)
-    sent = list(unpacked(form.files_of("files"), store))
-    if not sent:
-        raise RequestInvalid("The form needs at least one file in its field 'files'.", field="files")
+    sent = _sent(store, form)
     images = [file for file in sent if is_image(_head(file.path))]
     if not images:
         return _of_videos(store, sent, notes, name=name, key_id=key_id)
@@ -100,6 +103,13 @@ def make_dataset(store: Store, form: ReceivedForm, *, name: str, key_id: str | N
 def new_name(prefix: str) -> str:
     """A name that no other data set has."""
     return f"{prefix[:60]}-{uuid.uuid4().hex[:12]}"
+
+
+def _sent(store: Store, form: ReceivedForm) -> list[Sent]:
+    sent = list(unpacked(form.files_of("files"), store))
+    if not sent:
+        raise RequestInvalid("The form needs at least one file in its field 'files'.", field="files")
+    return sent
 
 
 def unpacked(files: Sequence[ReceivedFile], store: Store) -> Iterator[Sent]:

@@ -1,8 +1,11 @@
-"""The limit on a request's body, whatever the route does with it, with or without a Content-Length."""
+"""Limits on every request, whatever its route: the size of its body, with or without a Content-Length, and NUL."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import PayloadTooLarge
+
+NOWHERE = "/(a path or query with NUL)"
+"""Databases cannot look for NUL; nothing has it in its name, so such a request finds nothing: 404."""
 
 
 class BodyLimit:
@@ -20,6 +23,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if b"\0" in scope["path"].encode() or b"%00" in scope["query_string"]:
+            scope = {**scope, "path": NOWHERE, "raw_path": NOWHERE.encode()}
         announced = _content_length(scope)
         received = 0
 

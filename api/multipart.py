@@ -4,7 +4,7 @@ Starlette's own form parser stops at 1000 files and hands out temporary files th
 thousands of images, and every cap here is checked before the byte after it is kept.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,18 +34,27 @@ class FormLimits:
     max_file_bytes: int
     max_files: int = 100_000
     max_field_bytes: int = 2**20
+    in_memory_bytes: int | None = None
+    """A file of at most so many bytes (FLUSH_BYTES at most) stays in memory; None: every file goes to disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedFile:
-    """A file of a form, on disk until the request ends."""
+    """A file of a form, until the request ends."""
 
     field: str
     filename: str
     """As the sender wrote it: a label, never a path to open."""
     content_type: str
-    path: Path
+    content: Path | bytes
+    """On disk, or where `in_memory_bytes` allows it in memory."""
     num_bytes: int
+
+    @property
+    def path(self) -> Path:
+        """Where it lies, for forms whose files never stay in memory."""
+        assert isinstance(self.content, Path)
+        return self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ def is_multipart(request: Request) -> bool:
 
 @asynccontextmanager
 async def received_form(request: Request, *, files: Files, limits: FormLimits) -> AsyncIterator[ReceivedForm]:
-    """Receive a form into a temporary folder of the data folder, removed on the way out.
+    """Receive a form; what goes to disk lies in a temporary folder of the data folder, removed on the way out.
 
     Raises:
         DiskFull: the reserve of free space would be used up.
@@ -86,15 +95,14 @@ async def received_form(request: Request, *, files: Files, limits: FormLimits) -
         RequestInvalid: a damaged body, a field or file that the call does not take.
         PayloadTooLarge: a cap of `limits` is reached.
     """
-    boundary = _boundary(request)
-    with TemporaryDirectory(prefix="form-", dir=files.root / "tmp") as temporary:
-        reader = _Reader(boundary, folder=Path(temporary), limits=limits, require_space=files.ensure_space)
-        try:
-            async for chunk in request.stream():
-                await reader.feed(chunk)
-            yield reader.finish()
-        finally:
-            reader.close()
+    reader = _Reader(_boundary(request), files=files, limits=limits)
+    try:
+        async for chunk in request.stream():
+            await reader.feed(chunk)
+        yield reader.finish()
+    finally:
+        if reader.on_disk:
+            await run_in_threadpool(reader.remove)
 
 
 def _boundary(request: Request) -> bytes:
@@ -104,7 +112,7 @@ def _boundary(request: Request) -> bytes:
     return options[b"boundary"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Part:
     """The part that is being received."""
 
@@ -115,19 +123,20 @@ class _Part:
     filename: str | None = None
     pending: bytearray = field(default_factory=bytearray)
     num_bytes: int = 0
+    number: int = 0
+    """Files: 1, 2, ..."""
     path: Path | None = None
+    """Once something of it is on disk."""
     file: BinaryIO | None = None
 
 
 class _Reader:
     """Turns chunks into fields and files. The parser calls back while it is fed; writing happens after each feed."""
 
-    def __init__(
-        self, boundary: bytes, *, folder: Path, limits: FormLimits, require_space: Callable[[int], None]
-    ) -> None:
-        self._folder = folder
+    def __init__(self, boundary: bytes, *, files: Files, limits: FormLimits) -> None:
+        self._disk = files
+        self._folder: TemporaryDirectory[str] | None = None
         self._limits = limits
-        self._require_space = require_space
         self._fields: dict[str, str] = {}
         self._files: list[ReceivedFile] = []
         self._part = _Part()
@@ -153,8 +162,10 @@ class _Reader:
             self._parser.write(chunk)
         except FormParserError as error:
             raise RequestInvalid(f"The multipart body cannot be read: {error}.") from error
-        if self._done or len(self._part.pending) >= FLUSH_BYTES:
+        if any(self._is_for_disk(part) for part in (*self._done, self._part)):
             await run_in_threadpool(self._write_out)
+        else:
+            self._write_out()
 
     def finish(self) -> ReceivedForm:
         """What was received.
@@ -166,9 +177,16 @@ class _Reader:
             raise RequestInvalid("The multipart body ends before its closing boundary; was the upload cut off?")
         return ReceivedForm(self._fields, tuple(self._files))
 
-    def close(self) -> None:
+    @property
+    def on_disk(self) -> bool:
+        return self._folder is not None
+
+    def remove(self) -> None:
+        """Close and remove what is on disk."""
         if self._part.file is not None:
             self._part.file.close()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     # What the parser calls, in the order of a body.
 
@@ -205,7 +223,7 @@ class _Reader:
         self._num_files += 1
         if self._num_files > self._limits.max_files:
             raise PayloadTooLarge(f"The form has more than {self._limits.max_files} files; send them in several calls.")
-        part.path = self._folder / f"{self._num_files:06d}"
+        part.number = self._num_files
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         part = self._part
@@ -223,45 +241,62 @@ class _Reader:
     def _all_ended(self) -> None:
         self._ended = True
 
-    # Disk.
+    # What happens after each feed.
+
+    def _is_for_disk(self, part: _Part) -> bool:
+        if part.filename is None:
+            return False
+        if part is self._part and part not in self._done:
+            return len(part.pending) >= FLUSH_BYTES
+        kept_bytes = self._limits.in_memory_bytes
+        return part.path is not None or kept_bytes is None or part.num_bytes > kept_bytes
 
     def _write_out(self) -> None:
         for part in self._done:
-            if part.path is None:
+            if part.filename is None:
                 self._keep_field(part)
             else:
-                self._keep_file(part, part.path)
+                self._keep_file(part, part.filename)
         self._done.clear()
-        if self._part.path is not None and len(self._part.pending) >= FLUSH_BYTES:
-            self._flush(self._part, self._part.path)
+        if self._part.filename is not None and len(self._part.pending) >= FLUSH_BYTES:
+            self._flush(self._part)
 
     def _keep_field(self, part: _Part) -> None:
         if part.name in self._fields:
             raise RequestInvalid(f"The form has the field {part.name!r} twice.", field=part.name)
+        if 0 in part.pending:
+            raise RequestInvalid(f"The field {part.name!r} has the character NUL.", field=part.name)
         try:
             self._fields[part.name] = part.pending.decode()
         except UnicodeDecodeError:
             raise RequestInvalid(f"The field {part.name!r} is not UTF-8 text.", field=part.name) from None
 
-    def _keep_file(self, part: _Part, path: Path) -> None:
-        self._flush(part, path)
-        assert part.file is not None
-        with disk_errors():
-            part.file.close()
+    def _keep_file(self, part: _Part, filename: str) -> None:
+        content: Path | bytes = bytes(part.pending)
+        if self._is_for_disk(part):
+            content = self._flush(part)
+            assert part.file is not None
+            with disk_errors():
+                part.file.close()
         self._files.append(
             ReceivedFile(
                 field=part.name,
-                filename=part.filename or "",
+                filename=filename,
                 content_type=part.headers.get(b"content-type", b"").decode("latin-1"),
-                path=path,
+                content=content,
                 num_bytes=part.num_bytes,
             )
         )
+        part.pending = bytearray()
 
-    def _flush(self, part: _Part, path: Path) -> None:
-        self._require_space(len(part.pending))
+    def _flush(self, part: _Part) -> Path:
+        """Append what is pending to the part's file."""
+        self._disk.ensure_space(len(part.pending))
         with disk_errors():
-            if part.file is None:
-                part.file = path.open("xb")
+            if part.path is None or part.file is None:
+                self._folder = self._folder or TemporaryDirectory(prefix="form-", dir=self._disk.root / "tmp")
+                part.path = Path(self._folder.name) / f"{part.number:06d}"
+                part.file = part.path.open("xb")
             part.file.write(part.pending)
         part.pending = bytearray()
+        return part.path

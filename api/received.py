@@ -1,7 +1,7 @@
 """The one file of a prediction, sent as a form or as the body itself, with its parameters from query and form."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 
 from api.body import validated
 from api.errors import MediaUnsupported, RequestInvalid
@@ -19,19 +20,28 @@ from pfa_store.files import Files, disk_errors
 M = TypeVar("M", bound=BaseModel)
 
 
+IN_MEMORY_BYTES = 2**20
+"""Larger files go to disk while they arrive."""
+
+
 @dataclass(frozen=True, slots=True)
 class Received(Generic[M]):
-    """A file on disk, until the request ends."""
+    """A file, until the request ends."""
 
-    path: Path
+    content: Path | bytes
     name: str
     params: M
 
-    @property
     def head(self) -> bytes:
         """Its first bytes, which tell what it is."""
-        with self.path.open("rb") as file:
+        if isinstance(self.content, bytes):
+            return self.content[:16]
+        with self.content.open("rb") as file:
             return file.read(16)
+
+    def data(self) -> bytes:
+        """All of it."""
+        return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
 
 
 @asynccontextmanager
@@ -48,32 +58,52 @@ async def received_file(
     query = dict(request.query_params)
     if is_multipart(request):
         limits = FormLimits(
-            files=frozenset({"file"}), fields=frozenset(params.model_fields), max_file_bytes=max_bytes, max_files=1
+            files=frozenset({"file"}),
+            fields=frozenset(params.model_fields),
+            max_file_bytes=max_bytes,
+            max_files=1,
+            in_memory_bytes=IN_MEMORY_BYTES,
         )
         scratch = Files(files.root)  # it keeps nothing, so it may use the reserve of the disk
         async with received_form(request, files=scratch, limits=limits) as form:
             file = form.only_file("file")
             _refuse_empty(file.num_bytes)
             checked = validated({**query, **form.fields}, params, where="parameters")
-            yield Received(file.path, file.filename or "file", checked)
+            yield Received(file.content, file.filename or "file", checked)
     else:
         _check_type(request)
         checked = validated(query, params, where="query")
-        with TemporaryDirectory(prefix="file-", dir=files.root / "tmp") as folder:
-            path = Path(folder) / "file"
-            _refuse_empty(await _write(request, path, max_bytes=max_bytes))
-            yield Received(path, "file", checked)
+        async with _received_body(request, files=files, max_bytes=max_bytes) as content:
+            yield Received(content, "file", checked)
 
 
-async def _write(request: Request, path: Path, *, max_bytes: int) -> int:
-    num_bytes = 0
-    with disk_errors(), path.open("xb") as file:
+@asynccontextmanager
+async def _received_body(request: Request, *, files: Files, max_bytes: int) -> AsyncIterator[Path | bytes]:
+    """The body, in memory while it is small, else on disk."""
+    pending, num_bytes = bytearray(), 0
+    with ExitStack() as stack:
+        path, file = None, None
         async for chunk in request.stream():
             num_bytes += len(chunk)
             if num_bytes > max_bytes:
                 raise too_large(max_bytes, "The file")
-            file.write(chunk)
-    return num_bytes
+            pending += chunk
+            if len(pending) > IN_MEMORY_BYTES:
+                with disk_errors():
+                    if path is None or file is None:
+                        folder = stack.enter_context(TemporaryDirectory(prefix="file-", dir=files.root / "tmp"))
+                        path = Path(folder) / "file"
+                        file = stack.enter_context(path.open("xb"))
+                    await run_in_threadpool(file.write, bytes(pending))
+                pending.clear()
+        _refuse_empty(num_bytes)
+        if path is None or file is None:
+            yield bytes(pending)
+            return
+        with disk_errors():
+            file.write(pending)
+            file.flush()
+        yield path
 
 
 def _check_type(request: Request) -> None:

@@ -32,11 +32,10 @@ from api.inference.outcomes import (
     Timing,
     Version,
 )
+from api.inference.pictures import ReadFile, frames_of, image_of, prepared_image
 from api.metrics import Metrics
-from pfa_core.clips import LabelledClip, read_clip
 from pfa_core.devices import computes_bf16, device_of
 from pfa_core.figures import filters_png
-from pfa_core.images import read_image
 from pfa_core.models import load_model
 from pfa_core.people import Box
 from pfa_core.predict import (
@@ -46,7 +45,6 @@ from pfa_core.predict import (
     PosePredictor,
 )
 from pfa_core.retrieval import GalleryIndex, Neighbour
-from pfa_core.video.limits import DecodeLimits
 from pfa_store.collections import Collection
 from pfa_store.models import ModelVersion
 from pfa_store.settings import Settings
@@ -55,8 +53,6 @@ from pfa_store.store import Store
 T = TypeVar("T")
 Predictor = PosePredictor | ActionPredictor | FeatureExtractor
 
-CLIP_TIMEOUT_S = 60.0
-"""Decoding a clip may not keep its sender waiting for longer."""
 CLIPS_AT_ONCE = 2
 
 
@@ -112,7 +108,7 @@ class Inference:
         finally:
             self._num_inside -= 1
 
-    async def pose(self, data: bytes, *, ref: str, box: Box | None) -> PoseAnswer:
+    async def pose(self, read: ReadFile, *, ref: str, box: Box | None) -> PoseAnswer:
         """The pose of the person in an image, or in a box of it.
 
         Raises:
@@ -123,48 +119,43 @@ class Inference:
         timing = Timing()
         version, predictor = await self._host.get(Asked("pose", ref))
         assert isinstance(predictor, PosePredictor)
-        image = await self._image(data, timing)
-        prepared = await self._decoded(self._image_threads, partial(predictor.prepare, image, box=box), timing)
+        work = partial(prepared_image, predictor, read, box=box, settings=self._settings)
+        image, prepared = await self._decoded(self._image_threads, work, timing)
         rows = await self._rows(predictor, prepared.rows_u8, timing)
         prediction = predictor.finish(rows, prepared.place)
         return PoseAnswer(model=version.ref, image=image, box=box, prediction=prediction, timing=timing)
 
-    async def image_action(self, data: bytes, *, ref: str) -> ActionAnswer:
+    async def image_action(self, read: ReadFile, *, ref: str) -> ActionAnswer:
         """The action in an image. Raises: as `pose`."""
         timing = Timing()
         version, predictor = await self._action_model(ref)
-        image = await self._image(data, timing)
+        image = await self._decoded(self._image_threads, partial(image_of, read, settings=self._settings), timing)
         return await self._action(version, predictor, image[None], timing)
 
-    async def clip_action(self, path: Path, *, name: str, ref: str) -> ActionAnswer:
-        """The action in a video file, which only the sandbox opens.
+    async def clip_action(self, content: Path | bytes, *, name: str, ref: str) -> ActionAnswer:
+        """The action in a video, which only the sandbox opens.
 
         Raises:
             VideoTooLarge: over the limits for an answer at once; as `pose` otherwise.
         """
         timing = Timing()
         version, predictor = await self._action_model(ref)
-        read = partial(
-            read_clip,
-            LabelledClip(name=name, label="", path=path),
-            short_side_px=predictor.settings.short_side_px,
-            max_frames=predictor.settings.test_frames,
-            limits=clip_limits(self._settings),
-        )
-        clip = await self._decoded(self._clip_threads, read, timing)
-        return await self._action(version, predictor, clip.frames_u8, timing)
+        scratch = self._store.files.root / "tmp"
+        work = partial(frames_of, content, predictor, name=name, settings=self._settings, scratch=scratch)
+        frames = await self._decoded(self._clip_threads, work, timing)
+        return await self._action(version, predictor, frames, timing)
 
-    async def features(self, data: bytes, *, ref: str, box: Box | None = None) -> FeatureAnswer:
+    async def features(self, read: ReadFile, *, ref: str, box: Box | None = None) -> FeatureAnswer:
         """The fc6 feature of an image, or of a box of it. Raises: as `pose`."""
         timing = Timing()
         version, predictor = await self._host.get(Asked("features", ref))
         assert isinstance(predictor, FeatureExtractor)
-        image = await self._image(data, timing)
-        prepared = await self._decoded(self._image_threads, partial(predictor.prepare, image, box=box), timing)
+        work = partial(prepared_image, predictor, read, box=box, settings=self._settings)
+        _, prepared = await self._decoded(self._image_threads, work, timing)
         rows = await self._rows(predictor, prepared.rows_u8, timing)
         return FeatureAnswer(model=version.ref, feature=predictor.finish(rows, prepared.place), timing=timing)
 
-    async def nearest(self, data: bytes, *, collection: Collection, k: int, box: Box | None) -> NeighbourAnswer:
+    async def nearest(self, read: ReadFile, *, collection: Collection, k: int, box: Box | None) -> NeighbourAnswer:
         """The items of a collection whose poses are nearest to an image's.
 
         Raises:
@@ -177,7 +168,7 @@ class Inference:
                 f"The collection {collection.name!r} is {collection.status}. Fill it with POST /jobs/index first.",
                 status=collection.status,
             )
-        asked = await self.features(data, ref=collection.model, box=box)
+        asked = await self.features(read, ref=collection.model, box=box)
         _, gallery = await self._galleries.get(folder)
         search = partial(_search, gallery, asked.feature, k=k)
         found = await self._decoded(self._image_threads, search, asked.timing)
@@ -200,11 +191,6 @@ class Inference:
         rows = await self._rows(predictor, prepared.rows_u8, timing)
         prediction = predictor.finish(rows)
         return ActionAnswer(model=version.ref, num_frames=len(frames), prediction=prediction, timing=timing)
-
-    async def _image(self, data: bytes, timing: Timing) -> Image:
-        settings = self._settings
-        read = partial(read_image, data, max_pixels=settings.max_image_pixels, max_bytes=settings.max_image_bytes)
-        return await self._decoded(self._image_threads, read, timing)
 
     async def _decoded(self, pool: ThreadPoolExecutor, work: Callable[[], T], timing: Timing) -> T:
         loop = asyncio.get_running_loop()
@@ -264,15 +250,3 @@ def numerics_of(settings: Settings) -> Numerics:
     if settings.numerics != "auto":
         return settings.numerics
     return "bfloat16" if computes_bf16(device_of()) else "float32"
-
-
-def clip_limits(settings: Settings) -> DecodeLimits:
-    """The caps on a clip that is answered at once."""
-    return DecodeLimits(
-        max_bytes=settings.max_video_bytes,
-        max_pixels=settings.max_video_pixels,
-        max_frames=settings.max_clip_frames,
-        max_duration_s=settings.max_video_s,
-        timeout_s=min(settings.decode_timeout_s, CLIP_TIMEOUT_S),
-        memory_bytes=settings.decode_memory_bytes,
-    )

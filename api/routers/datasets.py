@@ -58,7 +58,7 @@ async def _from_form(request: Request, services: Services, who: Caller) -> Made:
         if "name" not in form.fields:
             raise RequestInvalid("The form needs a field 'name'.", field="name")
         name = validated({"name": form.fields["name"]}, DatasetName, where="form").name
-        return await run_in_threadpool(make_dataset, store, form, name=name, key_id=who.key_id)
+        return await services.ingest(make_dataset, store, form, name=name, key_id=who.key_id)
 
 
 @router.get("", dependencies=[Security(caller, scopes=["read"])], responses=problems())

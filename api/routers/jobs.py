@@ -28,8 +28,10 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 IdempotencyKey = Annotated[
     str | None, Header(description="The same request with the same key makes one job, however often it is sent")
 ]
-EventCursor = Annotated[int | None, Query(ge=0, description="`next_cursor` of the page before")]
-LastEventId = Annotated[int | None, Header(ge=0, alias="Last-Event-ID", description="SSE: go on after this event")]
+EventCursor = Annotated[int | None, Query(ge=0, lt=2**63, description="`next_cursor` of the page before")]
+LastEventId = Annotated[
+    int | None, Header(ge=0, lt=2**63, alias="Last-Event-ID", description="SSE: go on after this event")
+]
 
 SUMMARY: dict[JobKind, str] = {
     "flow": "Compute flow and make packs, which later jobs reuse",
@@ -65,7 +67,7 @@ def _starter(kind: JobKind, spec_type: type[Spec]) -> Callable[..., Coroutine[An
             limits = form_limits(services.settings, files=FORM, fields=["config"])
             async with received_form(request, files=services.store.files, limits=limits) as form:
                 spec = parse_json(form.fields.get("config", "{}"), spec_type, where="config")
-                job = await run_in_threadpool(place, order(spec, form=form), services.store)
+                job = await services.ingest(place, order(spec, form=form), services.store)
         else:
             spec = await read_json(request, spec_type)
             job = await run_in_threadpool(place, order(spec, form=None), services.store)

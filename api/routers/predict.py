@@ -65,10 +65,9 @@ async def predict_pose(request: Request, services: Services, _who: Predicting) -
     ) as sent:
         wanted = chosen(request.headers.get("accept"), sent.params.format, POSE_FORMATS)
         ref = await _ref(sent.params, "pose", services)
-        data = await run_in_threadpool(sent.path.read_bytes)
-        work = partial(inference.pose, data, ref=ref, box=sent.params.box)
+        work = partial(inference.pose, sent.data, ref=ref, box=sent.params.box)
         answer = await answered(request, services, work)
-    content = await run_in_threadpool(_POSE_WRITERS[wanted], answer, sent.params)
+        content = await run_in_threadpool(_POSE_WRITERS[wanted], answer, sent.params)
     return Response(content, media_type=POSE_FORMATS[wanted], headers={"Server-Timing": answer.timing.header()})
 
 
@@ -101,11 +100,10 @@ async def predict_action(request: Request, response: Response, services: Service
     inference.need_room()
     async with received_file(request, ModelParams, files=services.store.files, max_bytes=max_bytes) as sent:
         ref = await _ref(sent.params, "action", services)
-        if is_image(sent.head):
-            data = await run_in_threadpool(sent.path.read_bytes)
-            work = partial(inference.image_action, data, ref=ref)
+        if is_image(sent.head()):
+            work = partial(inference.image_action, sent.data, ref=ref)
         else:
-            work = partial(inference.clip_action, sent.path, name=sent.name, ref=ref)
+            work = partial(inference.clip_action, sent.content, name=sent.name, ref=ref)
         answer = await answered(request, services, work)
     response.headers["Server-Timing"] = answer.timing.header()
     return answers.action_read(answer)
@@ -133,8 +131,7 @@ async def predict_features(request: Request, response: Response, services: Servi
         request, FeatureParams, files=services.store.files, max_bytes=services.settings.max_image_bytes
     ) as sent:
         ref = await _ref(sent.params, "features", services)
-        data = await run_in_threadpool(sent.path.read_bytes)
-        work = partial(inference.features, data, ref=ref, box=sent.params.box)
+        work = partial(inference.features, sent.data, ref=ref, box=sent.params.box)
         answer = await answered(request, services, work)
     response.headers["Server-Timing"] = answer.timing.header()
     return answers.features_read(answer)

@@ -38,8 +38,7 @@ async def retrieve_pose(request: Request, response: Response, services: Services
         request, RetrieveParams, files=store.files, max_bytes=services.settings.max_image_bytes
     ) as sent:
         collection = await run_in_threadpool(store.collections.get, sent.params.collection)
-        data = await run_in_threadpool(sent.path.read_bytes)
-        work = partial(inference.nearest, data, collection=collection, k=sent.params.k, box=sent.params.box)
+        work = partial(inference.nearest, sent.data, collection=collection, k=sent.params.k, box=sent.params.box)
         answer = await answered(request, services, work)
     response.headers["Server-Timing"] = answer.timing.header()
     return answers.neighbours_read(answer)

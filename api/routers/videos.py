@@ -4,12 +4,10 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Security
-from starlette.concurrency import run_in_threadpool
 
 from api.auth import Caller, caller
 from api.deps import Services
-from api.errors import RequestInvalid
-from api.ingest import add_videos, form_limits, unpacked
+from api.ingest import form_limits, keep_videos
 from api.multipart import received_form
 from api.openapi import form_body, problems, request_body
 from api.schemas.page import PageRead, page_of
@@ -41,10 +39,7 @@ async def upload_videos(
     store = services.store
     limits = form_limits(services.settings, files=["files"])
     async with received_form(request, files=store.files, limits=limits) as form:
-        sent = await run_in_threadpool(lambda: list(unpacked(form.files_of("files"), store)))
-        if not sent:
-            raise RequestInvalid("The form needs at least one file in its field 'files'.", field="files")
-        videos, left_out = await run_in_threadpool(add_videos, store, sent, key_id=who.key_id)
+        videos, left_out = await services.ingest(keep_videos, store, form, key_id=who.key_id)
     return VideosRead(videos=[VideoRead.of(video) for video in videos.values()], left_out=left_out)
 
 

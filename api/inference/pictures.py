@@ -1,0 +1,83 @@
+"""From what was sent to what networks take in. Everything here runs in threads, beside the event loop.
+
+Axes: T frames.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from api.inference.outcomes import Image
+from pfa_core.clips import LabelledClip, read_clip
+from pfa_core.crops import PersonCrop
+from pfa_core.images import read_image
+from pfa_core.people import Box
+from pfa_core.predict import ActionPredictor, FeatureExtractor, PosePredictor, Prepared
+from pfa_core.video.limits import DecodeLimits
+from pfa_store.files import disk_errors
+from pfa_store.settings import Settings
+
+ReadFile = Callable[[], bytes]
+"""Gives the bytes of an encoded image."""
+
+CLIP_TIMEOUT_S = 60.0
+"""Decoding a clip may not keep its sender waiting for longer."""
+
+
+def image_of(read: ReadFile, *, settings: Settings) -> Image:
+    """Decode an image.
+
+    Raises:
+        ImageUnreadable, ImageTooLarge, ImageTooSmall: it cannot be used.
+    """
+    return read_image(read(), max_pixels=settings.max_image_pixels, max_bytes=settings.max_image_bytes)
+
+
+def prepared_image(
+    predictor: PosePredictor | FeatureExtractor, read: ReadFile, *, box: Box | None, settings: Settings
+) -> tuple[Image, Prepared[PersonCrop]]:
+    """Decode an image and cut the crop that the network sees.
+
+    Raises:
+        BoxOutsideImage: the box does not touch the image; as `image_of` otherwise.
+    """
+    image = image_of(read, settings=settings)
+    return image, predictor.prepare(image, box=box)
+
+
+def frames_of(
+    content: Path | bytes, predictor: ActionPredictor, *, name: str, settings: Settings, scratch: Path
+) -> Image:
+    """The frames of a video that the predictor looks at, (T, H, W, 3); only the sandbox opens it.
+
+    Args:
+        content: a small video that stayed in memory is put under `scratch` for the sandbox.
+
+    Raises:
+        VideoUnsupported, VideoUnreadable, VideoTooLarge, DecodeTimeout: it cannot be used, or not at once.
+    """
+    if isinstance(content, bytes):
+        with disk_errors(), TemporaryDirectory(prefix="clip-", dir=scratch) as folder:
+            path = Path(folder) / "clip"
+            path.write_bytes(content)
+            return frames_of(path, predictor, name=name, settings=settings, scratch=scratch)
+    clip = LabelledClip(name=name, label="", path=content)
+    frames = read_clip(
+        clip,
+        short_side_px=predictor.settings.short_side_px,
+        max_frames=predictor.settings.test_frames,
+        limits=clip_limits(settings),
+    )
+    return frames.frames_u8
+
+
+def clip_limits(settings: Settings) -> DecodeLimits:
+    """The caps on a clip that is answered at once."""
+    return DecodeLimits(
+        max_bytes=settings.max_video_bytes,
+        max_pixels=settings.max_video_pixels,
+        max_frames=settings.max_clip_frames,
+        max_duration_s=settings.max_video_s,
+        timeout_s=min(settings.decode_timeout_s, CLIP_TIMEOUT_S),
+        memory_bytes=settings.decode_memory_bytes,
+    )
