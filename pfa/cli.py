@@ -71,6 +71,14 @@ def demo(
     _or_fail(lambda: run_demo(DemoConfig(out=out_dir, videos=videos, seed=seed), out))
 
 
+@app.command()
+def settings() -> None:
+    """Print the environment variables that PFA reads, as a Markdown table."""
+    from pfa.settings_table import settings_table
+
+    print(settings_table())
+
+
 @keys_app.command("create")
 def create_key(
     name: Annotated[str, typer.Argument(help="What or who the key is for")],
