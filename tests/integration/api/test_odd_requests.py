@@ -2,8 +2,8 @@
 
 import httpx
 import pytest
-from pfa_client import Client
 
+from pfa_client import Client
 from tests.integration.api.service import Service
 
 
