@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from api import openapi, problems
 from api.deps import ServiceSet
@@ -39,13 +40,12 @@ def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
         if store is None:
             opened.close()
 
-    app = FastAPI(
+    app = FastAPIOffline(  # /docs with its scripts from here, not from another host
         title="PFA: pose from action",
         version=VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
     )
     problems.install(app)
     openapi.install(app)
