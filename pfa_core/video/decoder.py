@@ -39,7 +39,7 @@ def answer(request: Request, out: int) -> dict[str, Any]:
         with av.open(
             request.path,
             format=request.demuxer,
-            options={"protocol_whitelist": "file", "max_pixels": str(request.max_pixels)},
+            options={"protocol_whitelist": "file", **ffmpeg_caps(request)},
             metadata_errors="replace",
         ) as container:
             stream = video_stream(container, request)
@@ -72,8 +72,13 @@ def video_stream(container: InputContainer, request: Request) -> VideoStream:
     check_cap("frames", stream.frames, request.max_frames)
     check_cap("seconds", duration_s(container, stream), request.max_duration_s)
     context.thread_count = 1
-    context.options = {"max_pixels": str(request.max_pixels)}
+    context.options = ffmpeg_caps(request)
     return stream
+
+
+def ffmpeg_caps(request: Request) -> dict[str, str]:
+    """FFmpeg's own cap on pixels, before it allocates a frame; double ours, as it counts the coding's padding too."""
+    return {"max_pixels": str(2 * request.max_pixels)}
 
 
 def check_cap(what: str, value: float, most: float) -> None:
@@ -124,6 +129,8 @@ def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
             for frame in decoded_now:
                 count += 1
                 yield frame
+    except av.error.MemoryError:
+        raise
     except av.FFmpegError as damage:
         for frame in held_back(stream):
             count += 1
