@@ -54,7 +54,7 @@ class _Level:
 
 
 class FusedTvL1:
-    """TV-L1 for pairs of one size. A `FlowEngine`; holds about 80 bytes per pixel and level."""
+    """TV-L1 for pairs of one size. A `FlowEngine`; holds about 64 bytes per pixel of each level."""
 
     def __init__(self, config: TvL1Config, *, size: tuple[int, int]) -> None:
         """Raises: ConfigInvalid: a median of side 3, which no kernel does."""

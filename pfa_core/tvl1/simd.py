@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 from numpy.typing import NDArray
@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 LANES = 16
 """Elements of a vector."""
 
-HAS_AVX512 = bool(get_host_cpu_features().get("avx512f", False))
-"""Whether the processor estimates roots and reciprocals of 16 lanes at once."""
+HAS_AVX512 = bool(get_host_cpu_features().get("avx512f", False)) and getattr(config, "CPU_NAME", None) is None
+"""Whether roots and reciprocals of 16 lanes can be estimated at once. Not used where NUMBA_CPU_NAME names another
+processor to compile for."""
 
 Floats = NDArray[np.float32]
 Llvm = Any

@@ -31,9 +31,9 @@ def main() -> None:
     die_with_parent(request.parent_pid)
     limit_self(request)
     try:
-        from pfa_core.video import decoder  # loads FFmpeg, inside the limits
+        from pfa_core.video import actions  # loads FFmpeg, inside the limits
 
-        answer = decoder.answer(request, out)
+        answer = actions.answer(request, out)
     except PfaError as error:
         fail(out, error.code, str(error), error.facts)
     except MemoryError:

@@ -129,8 +129,9 @@ def test_a_playlist_in_disguise_opens_nothing(tmp_path: Path) -> None:
         list(read_frames(playlist, limits=DecodeLimits(timeout_s=20)))
 
 
-def test_too_little_memory_is_said_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mebibytes", [200, 280])  # too few for the decoder's frame; for its RGB copy
+def test_too_little_memory_is_said_so(tmp_path: Path, mebibytes: int) -> None:
     path = write_mpeg4(tmp_path / "a.avi", moving_square(num_frames=1, size=(6000, 6000)))  # 108 MB as RGB
-    limits = DecodeLimits(timeout_s=60, max_pixels=6000 * 6000, memory_bytes=280 * 2**20)
+    limits = DecodeLimits(timeout_s=60, max_pixels=6000 * 6000, memory_bytes=mebibytes * 2**20)
     with pytest.raises(VideoTooLarge, match="memory"):
         list(read_frames(path, limits=limits))
