@@ -30,22 +30,28 @@ class Reporter:
         self._first: Progress | None = None
         self._first_s = 0.0
         self._written_s = 0.0
+        self._written_step = -1
         self._figures: dict[str, float] = {}
 
     def __call__(self, progress: Progress) -> None:
         now = self._clock()
-        if self._first is None or progress.phase != self._first.phase:
+        begins = self._first is None or progress.phase != self._first.phase
+        if begins:
             self._first, self._first_s, self._figures = progress, now, {}
-        elif now - self._written_s < INTERVAL_S and progress.step != progress.total:
-            self._figures.update(progress.metrics)
-            return
         self._figures.update(progress.metrics)
-        self._written_s = now
+        if not begins and not self._is_due(progress, now):
+            return
+        self._written_s, self._written_step = now, progress.step
         whole = Progress(phase=progress.phase, step=progress.step, total=progress.total, metrics=dict(self._figures))
         try:
             self._write(whole, eta_s=self._eta_s(progress, now))
         except StoreUnavailable as error:
             logger.warning("progress was not recorded: %s", error)  # the next one will be
+
+    def _is_due(self, progress: Progress, now_s: float) -> bool:
+        """Whether there is more to tell than that time has passed, and it is time to tell it."""
+        news = progress.step != self._written_step or bool(progress.metrics)
+        return news and (now_s - self._written_s >= INTERVAL_S or progress.step == progress.total)
 
     def _eta_s(self, progress: Progress, now_s: float) -> float | None:
         """Time left in this phase, from its own pace."""

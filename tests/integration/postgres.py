@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,16 @@ class Postgres:
 
     socket_folder: Path
 
-    def new_database(self) -> str:
-        """URL of a fresh, empty database."""
-        name = f"t{uuid.uuid4().hex}"
+    def empty_database(self) -> str:
+        """URL of the one database, emptied: that is much cheaper than a new one for every test."""
         with psycopg.connect(f"host={self.socket_folder} user=postgres", autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        return f"postgresql://postgres@/{name}?host={self.socket_folder}"
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return f"postgresql://postgres@/postgres?host={self.socket_folder}"
 
 
 def programs() -> Path | None:

@@ -22,14 +22,15 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
     spec = work.job.request
     assert isinstance(spec, PretrainSpec)
     config = spec.resolve()
-    sources = {source.video.id: source for source in videos_of(work.store, spec)}
-    packs, left_out = yield from packs_of(work, list(sources.values()), config.pack)
+    sources = videos_of(work.store, spec)
+    packs, left_out = yield from packs_of(work, sources, config.pack)
+    usable = {f"{source.file} ({source.video.id})": source for source in sources if source.video.id in packs}
     videos = [
-        PretrainVideo(name=video_id, group=sources[video_id].group, split=sources[video_id].split, pack=pack)
-        for video_id, pack in packs.items()
+        PretrainVideo(name=name, group=source.group, split=source.split, pack=packs[source.video.id])
+        for name, source in usable.items()
     ]
     trained = yield from pretrain(videos, config=config, folder=work.folder, seed=spec.seed)
-    left_out += [leave_out(work, sources[out.name], out.code, out.message) for out in trained.left_out]
+    left_out += [leave_out(work, usable[out.name], out.code, out.message) for out in trained.left_out]
     unused = {entry.video for entry in left_out}
     model = publish_model(
         work,

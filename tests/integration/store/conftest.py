@@ -27,7 +27,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
     if request.param == "sqlite":
         return ""
     server: postgres.Postgres = request.getfixturevalue("postgres_server")
-    return server.new_database()
+    return server.empty_database()
 
 
 @pytest.fixture

@@ -43,6 +43,11 @@ def test_one_write_a_second() -> None:
     assert [n for _, n, _ in written.steps] == [0, 10, 20, 30]
 
 
+def test_a_step_that_lasts_is_written_once() -> None:
+    written = report(*((float(n), step(1 + (n == 9))) for n in range(10)))
+    assert [n for _, n, _ in written.steps] == [1, 2]
+
+
 def test_the_first_and_the_last_step_of_a_phase_are_written() -> None:
     written = report(
         (0.0, step(1, total=2)), (0.1, step(2, total=2)), (0.2, step(1, phase="validate")), (0.3, step(2, phase="x"))
