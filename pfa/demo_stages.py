@@ -20,8 +20,6 @@ from pfa_core.video.limits import DecodeLimits
 from pfa_core.video.probe import probe
 
 PRETRAINED, POSES, COLLECTION = "pretrained", "demo-poses", "demo-gallery"
-SAME = 1e-3
-"""Images nearer than this in fc6 space are the same image."""
 
 T = TypeVar("T")
 
@@ -183,9 +181,16 @@ def _index(demo: DemoService, dataset: str) -> None:
 
 
 def _nearest(demo: DemoService, name: str, image: bytes, *, box: Box | None = None) -> Nearest:
-    """The nearest poses; what is the query itself (distance about 0) is passed over."""
-    found = demo.client.retrieve(image, collection=COLLECTION, k=6, box=box)
-    return Nearest(name=name, image=image, found=[item for item in found if item.distance > SAME][:5])
+    """The nearest poses of other clips: neighbouring frames of the same one would say little."""
+    found = demo.client.retrieve(image, collection=COLLECTION, k=100, box=box)
+    others = [item for item in found if _clip_of(item.name) != _clip_of(name)]
+    return Nearest(name=name, image=image, found=others[:5])
+
+
+def _clip_of(name: str) -> str:
+    """The clip that a file shows: frames of the sample clips are named `<clip>_<frame>.jpg`."""
+    path = Path(name)
+    return path.stem.rpartition("_")[0] if path.suffix == ".jpg" else path.stem
 
 
 def _middle_frame(video: Path) -> bytes:
