@@ -171,8 +171,8 @@ def make_pose_images(
     path.write_text(
         json.dumps({
             "dataset": "PFA synthetic people",
-            "schema": "one record per person, see the native pose annotations of PFA's DESIGN; "
-            "visible: 0 = outside the image, 1 = behind another part of the body, 2 = visible",
+            "schema": "one record per person; joints: name -> [x, y, visible], boxes: [x, y, w, h], all in px of the "
+            "upright image; visible: 0 = outside the image, 1 = behind another part of the body, 2 = visible",
             "joint_names": list(JOINTS.names),
             "count": len(people),
             "annotations": people,
