@@ -8,15 +8,9 @@ import uvicorn
 from pydantic import ValidationError
 
 from pfa_core.errors import PfaError
+from pfa_store.allocator import ALLOCATOR
 from pfa_store.settings import Settings
 from pfa_store.store import Store
-
-ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": "4294967296",
-    "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    "MALLOC_TOP_PAD_": "268435456",
-}
-"""glibc otherwise gives big buffers back to the kernel after every forward pass (PEERS.md: 1.6 to 2 times slower)."""
 
 
 def main() -> int:

@@ -1,6 +1,9 @@
 """Readers of annotation files. Free of torch. Nothing here opens an image or a video: names are as in the file.
 
-Formats of people: native JSON (DESIGN section 5) and COCO keypoints JSON. Format of videos: native CSV.
+Formats of people: COCO keypoints JSON, and native JSON: `joint_names`, and under `annotations` per person `image`,
+`joints` {name: [x, y, visible]} in image px (visible: 0 not labelled, 1 occluded, 2 visible), `person_box` and
+`torso_box` [x, y, w, h]. Format of videos: native CSV with the header `file,label,group,split`; all but `file` may be
+missing.
 """
 
 import csv

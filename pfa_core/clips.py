@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfa_core.crops import scale_short_side
-from pfa_core.errors import DatasetUnsuitable, InputError, VideoUnreadable
+from pfa_core.errors import ImageUnreadable, InputError, VideoUnreadable
 from pfa_core.images import read_image
+from pfa_core.left_out import LeftOut, opening
 from pfa_core.progress import Progress
 from pfa_core.video.decode import read_frames
 from pfa_core.video.limits import DecodeLimits
@@ -58,33 +59,35 @@ def read_clip(clip: LabelledClip, *, short_side_px: int, max_frames: int, limits
     """Read at most `max_frames` frames, evenly spaced from the first to the last.
 
     Raises:
-        InputError: the file does not read; the message names the clip.
+        InputError: the file does not open or read.
     """
-    try:
+    with opening(ImageUnreadable if clip.still else VideoUnreadable):
         frames = _frames(clip, short_side_px=short_side_px, max_frames=max_frames, limits=limits)
-    except InputError as error:
-        error.args = (f"{clip.name}: {error}",)
-        raise
-    except OSError as error:
-        raise DatasetUnsuitable(f"{clip.name}: the file cannot be opened ({error.strerror}).") from error
     return ClipFrames(clip=clip, frames_u8=frames)
 
 
 def read_clips(
     clips: Sequence[LabelledClip], *, short_side_px: int, limits: DecodeLimits, memory_bytes: int = MEMORY_BYTES
-) -> Generator[Progress, None, list[ClipFrames]]:
+) -> Generator[Progress, None, tuple[list[ClipFrames], list[LeftOut]]]:
     """Read every clip into memory: up to MAX_FRAMES frames each, fewer where all together would not fit.
 
     Frames are taken to be 4:3 when the memory is divided.
+
+    Returns:
+        The clips that read, in their order, and those that do not.
     """
     frame_bytes = short_side_px * short_side_px * 4 // 3 * 3
     fitting = memory_bytes // max(1, frame_bytes * len(clips))
     max_frames = int(np.clip(fitting, MIN_FRAMES, MAX_FRAMES))
-    found = []
+    found: list[ClipFrames] = []
+    left_out: list[LeftOut] = []
     for number, clip in enumerate(clips, start=1):
-        found.append(read_clip(clip, short_side_px=short_side_px, max_frames=max_frames, limits=limits))
+        try:
+            found.append(read_clip(clip, short_side_px=short_side_px, max_frames=max_frames, limits=limits))
+        except InputError as error:
+            left_out.append(LeftOut.of(error, name=clip.name, path=clip.path))
         yield Progress(phase="decode", step=number, total=len(clips))
-    return found
+    return found, left_out
 
 
 def spaced(num_frames: int, count: int) -> list[int]:

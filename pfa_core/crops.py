@@ -143,7 +143,7 @@ def person_crop(person: Person, *, torso_scale: float, crop_px: int) -> PersonCr
     around = _box_of(person, tuple(person.joints))
     if around is not None:
         return _square(around, factor=_JOINT_MARGIN, crop_px=crop_px)
-    raise DatasetUnsuitable(f"{person.image}: the person has no torso box, no person box and no two joints apart.")
+    raise DatasetUnsuitable("The person has no torso box, no person box and no two joints apart.")
 
 
 def corner_places(size: tuple[int, int], *, crop_px: int) -> list[tuple[int, int]]:
@@ -191,7 +191,7 @@ def _overlap(first_px: float, side_px: float, length: int) -> tuple[int, int]:
     first = max(0, math.floor(first_px + 0.5))
     last = min(length, math.ceil(first_px + 0.5 + side_px))
     if first >= last:
-        raise BoxOutsideImage("The person region does not touch the image.")
+        raise BoxOutsideImage("The person region does not touch the image. Check the person's boxes and joints.")
     return first, last
 
 

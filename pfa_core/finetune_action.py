@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pfa_core.checkpoint import digest_of
-from pfa_core.clips import ClipFrames, LabelledClip, read_clips, spaced
+from pfa_core.clips import MEMORY_BYTES, ClipFrames, LabelledClip, read_clips, spaced
 from pfa_core.config.action import ActionConfig
 from pfa_core.engine import device_of, train
 from pfa_core.errors import DatasetUnsuitable
+from pfa_core.left_out import LeftOut, nothing_usable, reasons
 from pfa_core.manifest import ModelConfig
 from pfa_core.models import copy_backbone
 from pfa_core.nets.action import ActionNet
@@ -39,6 +40,8 @@ class ActionResult:
     """What `save_model` needs to write it."""
     metrics: Mapping[str, float]
     history: Sequence[Mapping[str, float]]
+    left_out: Sequence[LeftOut]
+    """Clips and images that do not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,48 +66,90 @@ def finetune_action(
 ) -> Generator[Progress, None, ActionResult]:
     """Train on clips of split `train` (or of none), validate on `val` or a held-out tenth; `test` is never looked at.
 
-    The classes are the labels of the training clips, in alphabetical order; validation clips of other labels are not
-    looked at.
+    The classes are the labels of the training clips that read, in alphabetical order; validation clips of other labels
+    are not looked at.
 
     Args:
+        clips: those that do not read are left out and named in the result.
         folder: checkpoints, metrics and event files; a run that was stopped goes on from there.
         init: the model that conv1 to conv5 (and fc6, where it has the same shape) are copied from; None: random.
 
     Raises:
-        DatasetUnsuitable: fewer than two labels, or nothing to train on.
+        DatasetUnsuitable: fewer than two labels, or nothing to train on; the message has the first few reasons.
         ModelUnsuitable: `init` has another width or normalisation than `config.net`.
-        InputError: a clip does not read.
-        TrainingDiverged, CheckpointMismatch: see `engine.train`.
+        CheckpointMismatch: also when other clips read than before the run was stopped.
+        TrainingDiverged: see `engine.train`.
     """
     learners, held_out = train_and_val(clips, seed=seed, labels=[clip.label for clip in clips])
-    labels = tuple(sorted({clip.label for clip in learners}))
-    if len(labels) < 2:
-        raise DatasetUnsuitable(
-            f"Action finetuning needs at least two labels among the training items; here is only {labels[0]!r}."
-        )
-    with seeded(seed):
-        model = ActionNet(config.net, len(labels))
-    if init is not None:
-        copy_backbone(init, model)
-    known = [clip for clip in held_out if clip.label in labels]
-    size_px, caps = config.short_side_px, limits or DecodeLimits()
-    read = yield from read_clips([*learners, *known], short_side_px=size_px, limits=caps)
-    samples, val = read[: len(learners)], read[len(learners) :]
+    labels = _classes(learners, [])
+    model = _new_model(config, labels, seed=seed, init=init)  # what does not fit is refused before hours of reading
+    samples, val, left_out = yield from _read(
+        learners, [clip for clip in held_out if clip.label in labels], config=config, limits=limits or DecodeLimits()
+    )
+    if not samples:
+        raise nothing_usable(left_out, num_items=len(learners))
+    read_labels = _classes([sample.clip for sample in samples], left_out)
+    if read_labels != labels:
+        labels, model = read_labels, _new_model(config, read_labels, seed=seed, init=init)
+        val = [sample for sample in val if sample.clip.label in labels]
     result = yield from train(
         model,
         batch_of=ActionBatches(samples, labels=labels, config=config, seed=seed),
         loss_of=_loss_of,
         learn=config.learn,
         folder=folder,
-        config_sha256=digest_of(config, {"labels": labels, "seed": seed, "num_clips": len(learners)}),
+        config_sha256=digest_of(config, seed, [_identity(part) for part in (samples, val)]),
         device=device_of(device),
         seed=seed,
         validate=_validation(val, labels=labels, crop_px=config.net.crop_px) if val else None,
         parameters=_trained(model, config),
     )
     return ActionResult(
-        model=model, config=action_model_config(config, labels), metrics=result.metrics, history=result.history
+        model=model,
+        config=action_model_config(config, labels),
+        metrics=result.metrics,
+        history=result.history,
+        left_out=left_out,
     )
+
+
+def _classes(clips: Sequence[LabelledClip], left_out: Sequence[LeftOut]) -> tuple[str, ...]:
+    """The labels of the training clips, at least two. Raises: DatasetUnsuitable."""
+    labels = tuple(sorted({clip.label for clip in clips}))
+    if len(labels) < 2:
+        raise DatasetUnsuitable(
+            "Action finetuning needs at least two labels among the training items; here is only"
+            f" {labels[0]!r}.{reasons(left_out)}"
+        )
+    return labels
+
+
+def _new_model(config: ActionConfig, labels: tuple[str, ...], *, seed: int, init: nn.Module | None) -> ActionNet:
+    with seeded(seed):
+        model = ActionNet(config.net, len(labels))
+    if init is not None:
+        copy_backbone(init, model)
+    return model
+
+
+def _read(
+    learners: Sequence[LabelledClip], held_out: Sequence[LabelledClip], *, config: ActionConfig, limits: DecodeLimits
+) -> Generator[Progress, None, tuple[list[ClipFrames], list[ClipFrames], list[LeftOut]]]:
+    """The frames to train on and those to validate on, which share the memory; and what does not read."""
+    parts: list[list[ClipFrames]] = []
+    left_out: list[LeftOut] = []
+    for clips in (learners, held_out):
+        share = MEMORY_BYTES * len(clips) // (len(learners) + len(held_out))
+        read, unread = yield from read_clips(
+            clips, short_side_px=config.short_side_px, limits=limits, memory_bytes=share
+        )
+        parts.append(read)
+        left_out += unread
+    return parts[0], parts[1], left_out
+
+
+def _identity(samples: Sequence[ClipFrames]) -> list[tuple[str, str]]:
+    return [(sample.clip.name, sample.clip.label) for sample in samples]
 
 
 def action_model_config(config: ActionConfig, labels: tuple[str, ...]) -> ModelConfig:

@@ -5,6 +5,7 @@ Axes: B batch, K joints, S side of a crop in px.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from pfa_core.checkpoint import digest_of
 from pfa_core.config.pose import PoseConfig
 from pfa_core.engine import device_of, train
 from pfa_core.heatmaps import decode, heatmap_loss, targets
+from pfa_core.left_out import LeftOut, nothing_usable
 from pfa_core.manifest import ModelConfig
 from pfa_core.metrics import pck, pdj, torso_diameters
 from pfa_core.models import copy_backbone
@@ -40,6 +42,8 @@ class PoseResult:
     """What `save_model` needs to write it."""
     metrics: Mapping[str, float]
     history: Sequence[Mapping[str, float]]
+    left_out: Sequence[LeftOut]
+    """Images that do not read, or in which a person lies outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,38 +71,49 @@ def finetune_pose(
     """Train on people of split `train` (or of none), validate on `val` or a held-out tenth; `test` is never looked at.
 
     Args:
-        people: `image` must be a file that opens. Those without a labelled joint of the set are left out.
+        people: those without a labelled joint of the set are not looked at; those whose image does not read, or who
+            lie outside it, are left out and named in the result.
         folder: checkpoints, metrics and event files; a run that was stopped goes on from there.
         init: the model that conv1 to conv5 are copied from; None: random.
 
     Raises:
-        DatasetUnsuitable: no labelled joint, or nobody to train on.
+        DatasetUnsuitable: no labelled joint, or nobody to train on; then the message has the first few reasons.
         ModelUnsuitable: `init` has another width or normalisation than `config.net`.
-        InputError: an image does not read.
-        TrainingDiverged, CheckpointMismatch: see `engine.train`.
+        CheckpointMismatch: also when other images read than before the run was stopped.
+        TrainingDiverged: see `engine.train`.
     """
     learners, held_out = train_and_val(with_joints(people, joints), seed=seed)
     with seeded(seed):
         model = PoseNet(config.net, len(joints))
     if init is not None:
         copy_backbone(init, model)
-    scale, crop_px = config.torso_scale, config.net.crop_px
-    samples = yield from cut_people(learners, joints=joints, torso_scale=scale, crop_px=crop_px, folder=folder)
-    val = yield from cut_people(held_out, joints=joints, torso_scale=scale, crop_px=crop_px, folder=folder)
+    cut = partial(cut_people, joints=joints, torso_scale=config.torso_scale, crop_px=config.net.crop_px, folder=folder)
+    samples, left_out = yield from cut(learners)
+    if not len(samples):
+        raise nothing_usable(left_out, num_items=len(learners))
+    val, left_out_of_val = yield from cut(held_out)
     result = yield from train(
         model,
         batch_of=PoseBatches(samples, joints=joints, config=config, seed=seed),
         loss_of=_loss_of(config),
         learn=config.learn,
         folder=folder,
-        config_sha256=digest_of(config, joints, {"seed": seed, "num_people": len(learners)}),
+        config_sha256=digest_of(config, joints, seed, [_identity(part) for part in (samples, val)]),
         device=device_of(device),
         seed=seed,
         validate=_validation(val, joints=joints, config=config) if len(val) else None,
     )
     return PoseResult(
-        model=model, config=pose_model_config(config, joints), metrics=result.metrics, history=result.history
+        model=model,
+        config=pose_model_config(config, joints),
+        metrics=result.metrics,
+        history=result.history,
+        left_out=[*left_out, *left_out_of_val],
     )
+
+
+def _identity(samples: PoseSamples) -> list[str]:
+    return [person.image_name for person in samples.people]
 
 
 def pose_model_config(config: PoseConfig, joints: JointSet) -> ModelConfig:

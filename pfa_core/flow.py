@@ -1,4 +1,4 @@
-"""Motion between two frames: one interface, several backends. Source: paper section 3; DESIGN section 3, "Flow".
+"""Motion between two frames: one interface, several backends. Source: paper section 3.
 
 Flow is (u right, v down) in px: what is at (x, y) in the first frame is at (x + u, y + v) in the second.
 """

@@ -32,6 +32,8 @@ class Person:
 
     image: Path
     """The image file; as read from annotations, its name there."""
+    name: str | None = None
+    """The image as its user knows it, where the file has another name."""
     joints: Mapping[str, Point]
     """Joint name (normalised) -> point. A joint that is not labelled may be left out."""
     torso_box: Box | None = None
@@ -40,6 +42,11 @@ class Person:
     """`train`, `val` or `test`; None: the recipe decides by group."""
     group: str | None = None
     """People of one group stay on one side of a split."""
+
+    @property
+    def image_name(self) -> str:
+        """What to call the image in a message."""
+        return self.image.name if self.name is None else self.name
 
     def keypoints(self, joints: JointSet) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """(K, 2) px, and (K,) whether each joint is labelled (visible or occluded); unlabelled ones are at nan."""
@@ -53,7 +60,7 @@ class Person:
         return points, labelled
 
     def to_json(self) -> dict[str, Any]:
-        """The person as plain values, without file, split and group (which a table has columns for)."""
+        """The person as plain values, without image, name, split and group (which a table has columns for)."""
         return {
             "joints": {name: list(point) for name, point in self.joints.items()},
             "torso_box": None if self.torso_box is None else list(self.torso_box),
@@ -62,14 +69,19 @@ class Person:
 
     @staticmethod
     def from_json(
-        plain: Mapping[str, Any], *, image: Path, split: str | None = None, group: str | None = None
+        plain: Mapping[str, Any],
+        *,
+        image: Path,
+        name: str | None = None,
+        split: str | None = None,
+        group: str | None = None,
     ) -> "Person":
         """Undo `to_json`, and check every value.
 
         Raises:
             AnnotationsInvalid: a point, a box or the split is not what it must be; the message names the image.
         """
-        where = str(image)
+        where = str(image) if name is None else name
         joints = plain.get("joints") or {}
         if not isinstance(joints, Mapping):
             raise AnnotationsInvalid(f"{where}: joints must be an object of name: [x, y, visible].")
@@ -77,6 +89,7 @@ class Person:
             raise AnnotationsInvalid(f"{where}: split must be one of {', '.join(_SPLITS)}, not {split!r}.")
         return Person(
             image=image,
+            name=name,
             joints={str(name): as_point(value, where=f"{where}: joint {name}") for name, value in joints.items()},
             torso_box=as_box(plain.get("torso_box"), where=f"{where}: torso_box"),
             person_box=as_box(plain.get("person_box"), where=f"{where}: person_box"),

@@ -5,6 +5,7 @@ Axes: N people, K joints, S side of a crop in px.
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pfa_core.crops import PersonCrop, person_crop
-from pfa_core.errors import DatasetUnsuitable, InputError
+from pfa_core.errors import DatasetUnsuitable, ImageUnreadable, InputError
 from pfa_core.images import read_image
+from pfa_core.left_out import LeftOut, opening
 from pfa_core.people import Person, box_around
 from pfa_core.progress import Progress
 from pfa_core.skeleton import JointSet
@@ -29,6 +31,7 @@ MEMORY_BYTES = 2 * 2**30
 class PoseSamples:
     """People as a Pose ConvNet sees them."""
 
+    people: tuple[Person, ...]
     crops_u8: NDArray[np.uint8]
     """(N, S, S, 3) RGB."""
     crops: tuple[PersonCrop, ...]
@@ -87,48 +90,62 @@ def cut_people(
     crop_px: int,
     folder: Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
-) -> Generator[Progress, None, PoseSamples]:
+) -> Generator[Progress, None, tuple[PoseSamples, list[LeftOut]]]:
     """Read each person's image and cut the person crop out of it.
 
     Args:
         people: people of one image that follow each other share one reading of it.
         folder: where a file of crops goes when they do not fit in memory; it vanishes with the process.
 
-    Raises:
-        InputError: an image does not read, or a person lies outside it; the message names the image.
+    Returns:
+        Those people of whom there is a crop, in their order; and the images that do not read or in which a person
+        lies outside, each once for each reason.
     """
-    crops_u8 = _storage((len(people), crop_px, crop_px, 3), folder, memory_bytes=memory_bytes)
-    crops: list[PersonCrop] = []
-    keypoints = np.full((len(people), len(joints), 2), np.nan)
-    labelled = np.zeros((len(people), len(joints)), dtype=bool)
-    last: tuple[Path, NDArray[np.uint8]] | None = None
-    for n, person in enumerate(people):
-        if last is None or last[0] != person.image:
-            last = (person.image, _image(person.image))
-        crop = person_crop(person, torso_scale=torso_scale, crop_px=crop_px)
-        crops_u8[n] = _cut(crop, last[1], person)
-        crops.append(crop)
-        keypoints[n], labelled[n] = person.keypoints(joints)
-        yield Progress(phase="crop", step=n + 1, total=len(people))
-    return PoseSamples(crops_u8=crops_u8, crops=tuple(crops), keypoints_px=keypoints, labelled=labelled)
+    rows = _Rows(_storage((len(people), crop_px, crop_px, 3), folder, memory_bytes=memory_bytes))
+    image_of = lru_cache(maxsize=1)(_image)
+    left_out: dict[LeftOut, None] = {}
+    for number, person in enumerate(people, start=1):
+        try:
+            rows.add(person, image_of(person.image), person_crop(person, torso_scale=torso_scale, crop_px=crop_px))
+        except InputError as error:
+            left_out[LeftOut.of(error, name=person.image_name, path=person.image)] = None
+        yield Progress(phase="crop", step=number, total=len(people))
+    return rows.samples(joints), list(left_out)
+
+
+class _Rows:
+    """Samples, one by one: whoever cannot be cut takes no row."""
+
+    def __init__(self, crops_u8: NDArray[np.uint8]) -> None:
+        """`crops_u8`: (N, S, S, 3), room for everybody."""
+        self._crops_u8 = crops_u8
+        self._people: list[Person] = []
+        self._crops: list[PersonCrop] = []
+
+    def add(self, person: Person, image: NDArray[np.uint8], crop: PersonCrop) -> None:
+        """Raises: BoxOutsideImage."""
+        self._crops_u8[len(self._people)] = crop.cut(image)
+        self._people.append(person)
+        self._crops.append(crop)
+
+    def samples(self, joints: JointSet) -> PoseSamples:
+        """The rows that were added."""
+        keypoints_px = np.empty((len(self._people), len(joints), 2))
+        labelled = np.empty((len(self._people), len(joints)), dtype=bool)
+        for row, person in enumerate(self._people):
+            keypoints_px[row], labelled[row] = person.keypoints(joints)
+        return PoseSamples(
+            people=tuple(self._people),
+            crops_u8=self._crops_u8[: len(self._people)],
+            crops=tuple(self._crops),
+            keypoints_px=keypoints_px,
+            labelled=labelled,
+        )
 
 
 def _image(path: Path) -> NDArray[np.uint8]:
-    try:
+    with opening(ImageUnreadable):
         return read_image(path.read_bytes(), max_pixels=MAX_PIXELS)
-    except InputError as error:
-        error.args = (f"{path.name}: {error}",)
-        raise
-    except OSError as error:
-        raise DatasetUnsuitable(f"{path.name}: the image cannot be opened ({error.strerror}).") from error
-
-
-def _cut(crop: PersonCrop, image: NDArray[np.uint8], person: Person) -> NDArray[np.uint8]:
-    try:
-        return crop.cut(image)
-    except InputError as error:
-        error.args = (f"{person.image.name}: {error} Check its boxes and joints.",)
-        raise
 
 
 def _storage(shape: tuple[int, ...], folder: Path | None, *, memory_bytes: int) -> NDArray[np.uint8]:

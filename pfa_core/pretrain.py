@@ -15,6 +15,7 @@ from pfa_core.engine import device_of, train
 from pfa_core.errors import ConfigInvalid, InputError, NoUsableVideos, VideoStill, VideoTooShort
 from pfa_core.frame_store import Clip, FrameStore
 from pfa_core.history import Row
+from pfa_core.left_out import LeftOut, facts, reasons
 from pfa_core.memory import free_bytes
 from pfa_core.nets.preprocess import normalise_flow, normalise_rgb
 from pfa_core.nets.triplet import TripletNet, pretext_loss
@@ -36,15 +37,6 @@ class PretrainVideo:
     split: str | None = None
     """`train`, `val` or `test`; val and test are held out."""
     pack: Clip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """A video that could not be used, and why."""
-
-    name: str
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,12 +128,11 @@ def select(videos: Sequence[PretrainVideo], config: PretrainConfig) -> tuple[lis
         if reason is None:
             usable.append(video)
         else:
-            left_out.append(LeftOut(name=video.name, code=reason.code, message=str(reason)))
+            left_out.append(LeftOut.of(reason, name=video.name))
     if len(usable) < 2:
-        reasons = "".join(f" {one.name}: {one.message}" for one in left_out[:5])
         raise NoUsableVideos(
-            f"{len(usable)} of {len(videos)} videos can be used; at least 2 are needed.{reasons}",
-            left_out=[(one.name, one.code) for one in left_out],
+            f"{len(usable)} of {len(videos)} videos can be used; at least 2 are needed.{reasons(left_out)}",
+            left_out=facts(left_out),
         )
     return usable, left_out
 

@@ -63,9 +63,9 @@ class ClipSet:
 def write_video(clip: Clip, path: Path) -> None:
     """Encode a clip as MPEG-4 part 2 in mp4, near-lossless to the eye.
 
-    FFmpeg's own `mpeg4` encoder: it is LGPL, as PyAV's wheels are (libx264 is GPL; the wheels hold no libopenh264),
-    is in every build, and takes a millisecond a frame where libvpx-vp9 takes many. It makes no B frames, so frames come
-    back in order and none is lost.
+    FFmpeg's own `mpeg4` encoder: it needs no GPL part such as libx264, so it works with an LGPL build of FFmpeg as well
+    as with the GPL one in PyAV's wheels; and it takes a millisecond a frame where libvpx-vp9 takes many. It makes no
+    B frames, so frames come back in order and none is lost.
     """
     height, width = clip.frames.shape[1:3]
     with av.open(str(path), "w", format="mp4") as container:
@@ -171,8 +171,8 @@ def make_pose_images(
     path.write_text(
         json.dumps({
             "dataset": "PFA synthetic people",
-            "schema": "one record per person, see the native pose annotations of PFA's DESIGN; "
-            "visible: 0 = outside the image, 1 = behind another part of the body, 2 = visible",
+            "schema": "one record per person; joints: name -> [x, y, visible], boxes: [x, y, w, h], all in px of the "
+            "upright image; visible: 0 = outside the image, 1 = behind another part of the body, 2 = visible",
             "joint_names": list(JOINTS.names),
             "count": len(people),
             "annotations": people,

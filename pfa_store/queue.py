@@ -1,8 +1,8 @@
 """The doorbell: a Celery message that carries a job's id, and nothing else. The database is the truth.
 
-Source of the settings: PEERS.md, "Jobs on Celery". Late acknowledgement delivers a long task again while it still
-runs, so messages are acknowledged early and leases find lost jobs; prefetching makes a short job wait behind a long
-one, so it is off.
+Why the settings: with Redis, late acknowledgement delivers a task that outlasts the visibility timeout again while it
+still runs, so messages are acknowledged early and leases find lost jobs; prefetching makes a short job wait behind a
+long one, so it is off.
 """
 
 import logging

@@ -2,19 +2,19 @@
 
 import os
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict
 
 from pfa_core.config.flow import PackConfig
 from pfa_core.packs import Pack, pack_key
 from pfa_core.progress import Progress
+from workers.left_out import LeftOutFile, leave_out
 from workers.packing import PackTask, pack_all
 from workers.sources import SourceVideo
-from workers.work import LeftOut, Work
+from workers.work import Work
 
 
 def packs_of(
     work: Work, videos: Sequence[SourceVideo], config: PackConfig
-) -> Generator[Progress, None, tuple[Mapping[str, Pack], list[LeftOut]]]:
+) -> Generator[Progress, None, tuple[Mapping[str, Pack], list[LeftOutFile]]]:
     """Make the packs of all videos, as many at once as there are cores.
 
     Returns:
@@ -29,16 +29,11 @@ def packs_of(
     for source in videos:
         reason = refused.get(source.video.id)
         if reason is not None:
-            left_out.append(leave_out(work, source, reason.code, reason.message))
+            left_out.append(
+                leave_out(work, video=source.video.id, file=source.file, code=reason.code, message=reason.message)
+            )
     packs = {task.name: Pack.open(task.folder, verify=False) for task in tasks if task.name not in refused}
     return packs, left_out
-
-
-def leave_out(work: Work, source: SourceVideo, code: str, message: str) -> LeftOut:
-    """Note that the job goes on without this video."""
-    entry = LeftOut(video=source.video.id, file=source.file, code=code, message=message)
-    work.store.jobs.note(work.job, "left_out", asdict(entry))
-    return entry
 
 
 def _task(work: Work, source: SourceVideo, config: PackConfig) -> PackTask:

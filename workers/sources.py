@@ -1,9 +1,11 @@
 """From what a job names to what a recipe takes: videos, people and clips with their files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pfa_core.clips import LabelledClip
 from pfa_core.errors import DatasetUnsuitable
+from pfa_core.left_out import LeftOut
 from pfa_core.people import Person
 from pfa_core.skeleton import JointSet
 from pfa_store.datasets import Dataset, DatasetItem
@@ -61,7 +63,13 @@ def people_of(store: Store, dataset: Dataset) -> tuple[JointSet, list[Person]]:
     if not dataset.joint_names:
         raise DatasetUnsuitable(f"The data set {dataset.name!r} has no labelled joints; send images with annotations.")
     people = [
-        Person.from_json(item.person, image=store.images.path(item.image_sha256), split=item.split, group=item.group)
+        Person.from_json(
+            item.person,
+            image=store.images.path(item.image_sha256),
+            name=item.file,
+            split=item.split,
+            group=item.group,
+        )
         for item in store.datasets.items(dataset.id)
         if item.image_sha256 is not None and item.person is not None
     ]
@@ -80,12 +88,14 @@ def clips_of(store: Store, dataset: Dataset) -> list[LabelledClip]:
     return clips
 
 
-def contents(store: Store, dataset: Dataset) -> tuple[str, ...]:
-    """sha256 of every video and image, sorted: what a model's lineage keeps."""
+def contents(store: Store, dataset: Dataset, *, left_out: Sequence[LeftOut] = ()) -> tuple[str, ...]:
+    """sha256 of every video and image but those left out, sorted: what a model's lineage keeps."""
     items = store.datasets.items(dataset.id)
-    images = {item.image_sha256 for item in items if item.image_sha256 is not None}
-    videos = {store.videos.get(video_id).sha256 for video_id in {item.video_id for item in items} if video_id}
-    return tuple(sorted(images | videos))
+    image_at = {sha256: store.images.path(sha256) for sha256 in {item.image_sha256 for item in items} if sha256}
+    videos = [store.videos.get(video_id) for video_id in {item.video_id for item in items} if video_id]
+    file_at = image_at | {video.sha256: store.videos.path(video) for video in videos}
+    unused = {one.path for one in left_out}
+    return tuple(sorted(sha256 for sha256, path in file_at.items() if path not in unused))
 
 
 def _source(store: Store, item: DatasetItem) -> SourceVideo:

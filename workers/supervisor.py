@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from types import FrameType
 
+from pfa_store.allocator import ALLOCATOR
 from pfa_store.errors import LostLease, StoreUnavailable
 from pfa_store.files import disk_errors
 from pfa_store.job_record import Job
@@ -161,5 +162,5 @@ def _ending(exit_status: int) -> str:
 
 
 def environment_of(settings: Settings) -> Mapping[str, str]:
-    """An environment in which `Settings()` is `settings`."""
-    return {**os.environ, **{f"PFA_{name.upper()}": str(value) for name, value in settings}}
+    """An environment in which `Settings()` is `settings`, and memory is kept from one training step to the next."""
+    return {**ALLOCATOR, **os.environ, **{f"PFA_{name.upper()}": str(value) for name, value in settings}}

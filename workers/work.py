@@ -14,18 +14,6 @@ JobResult = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """An item that could not be used, and why."""
-
-    video: str | None
-    """Id of the video; None for an image."""
-    file: str
-    """As its user named it."""
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """One attempt of a job, as a handler sees it."""
 

@@ -1,6 +1,7 @@
 """VGG-M to fc6, the backbone of every network here.
 
-Sources: Chatfield et al. 2014 ("CNN-M"); paper section 3, Implementation Details; the sizes are DESIGN section 1's.
+Sources: Chatfield et al. 2014 ("CNN-M"), with Caffe's pooling, which rounds sizes up; paper section 3, Implementation
+Details.
 
 Axes: B batch, C channels, H rows, W columns.
 """

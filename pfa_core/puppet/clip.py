@@ -24,8 +24,8 @@ ACTIONS: tuple[str, ...] = tuple(ACTS)
 JOINTS = JointSet((*LSP.names, "nose"))
 """The joints that a clip labels: the fourteen of Leeds Sports Pose, and the nose."""
 
-_ACTOR, _SCENE = 11, 23
-"""Tags that keep the random streams of actors and scenes apart."""
+_ACTOR, _SCENE, _PLACE = 11, 23, 37
+"""Tags that keep the random streams of actors, scenes and places apart."""
 _MARGIN_PX = 18
 """How much larger than the picture the background is on each side."""
 
@@ -109,10 +109,19 @@ def actor_of(actor: int) -> tuple[Body, Looks]:
     return sample_body(rng), sample_looks(rng)
 
 
-def render_clip(action: str, *, actor: int, seed: int, config: SceneConfig, only: Sequence[int] | None = None) -> Clip:
+def render_clip(
+    action: str,
+    *,
+    actor: int,
+    seed: int,
+    config: SceneConfig,
+    place: int | None = None,
+    only: Sequence[int] | None = None,
+) -> Clip:
     """Render an actor doing an action. The actor decides body and clothes; the seed place, manner, view and light.
 
     Args:
+        place: clips of one place have the same background; None: one of the clip's own.
         only: render these frames alone, exactly as they are in the whole clip.
 
     Raises:
@@ -137,7 +146,8 @@ def render_clip(action: str, *, actor: int, seed: int, config: SceneConfig, only
     )  # fmt: skip
     slack = int(np.ceil(np.abs(pan).max())) + _MARGIN_PX
     canvas_size = (size[0] + 2 * _MARGIN_PX, size[1] + 2 * slack)
-    canvas, outdoors = paint(canvas_size, replace(ground, horizon=ground.horizon + _MARGIN_PX), rng)
+    scenery = rng if place is None else np.random.default_rng([_PLACE, place])
+    canvas, outdoors = paint(canvas_size, replace(ground, horizon=ground.horizon + _MARGIN_PX), scenery)
     joints = {name: skeleton.joints[name] for name in JOINTS.names}
     light = sample_light(config.num_frames, rng, outdoors=outdoors, noise=config.noise)
     taken = film(

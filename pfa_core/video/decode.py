@@ -1,4 +1,8 @@
-"""The frames of a video, decoded in a sandbox. Source: DESIGN section 3, "Decoding"."""
+"""The frames of a video, decoded in a sandbox: video files come from strangers, and decoders have holes.
+
+A process of its own decodes, within limits on time, memory and size; it opens no network protocol, writes no file and
+sees none of our environment.
+"""
 
 from collections.abc import Generator, Sequence
 from itertools import pairwise

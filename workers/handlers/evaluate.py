@@ -1,19 +1,22 @@
 """An evaluation job: score a pose or action model on the items of a data set."""
 
 from collections.abc import Generator
-from typing import Any, TypeVar
+from dataclasses import asdict
+from typing import TypeVar
 
 from torch import nn
 
 from pfa_core.clips import LabelledClip
 from pfa_core.devices import device_of
 from pfa_core.errors import DatasetUnsuitable, ModelUnsuitable
-from pfa_core.evaluate import evaluate_action, evaluate_pose
+from pfa_core.evaluate import Evaluation, evaluate_action, evaluate_pose
 from pfa_core.manifest import ModelConfig
 from pfa_core.models import load_model
 from pfa_core.people import Person
 from pfa_core.progress import Progress
+from pfa_store.datasets import Dataset
 from pfa_store.specs import EvaluateSpec
+from workers.left_out import leave_out_items
 from workers.sources import clips_of, dataset_of, people_of
 from workers.work import JobResult, Work
 
@@ -21,19 +24,22 @@ Item = TypeVar("Item", Person, LabelledClip)
 
 
 def handle(work: Work) -> Generator[Progress, None, JobResult]:
-    """Result: {"model": "name@version", "metrics": {...}}."""
+    """Result: {"model": "name@version", "metrics": {...}, "left_out": [...]}."""
     spec = work.job.request
     assert isinstance(spec, EvaluateSpec)
     model = work.store.models.resolve(spec.model)
     module, manifest = load_model(work.store.models.folder(model), device=device_of())
-    metrics = yield from _score(work, spec, module, manifest.config)
-    return {"model": model.ref, "metrics": metrics}
+    dataset = dataset_of(work.store, spec)
+    found = yield from _score(work, dataset, module, manifest.config)
+    left_out = leave_out_items(work, dataset, found.left_out)
+    return {"model": model.ref, "metrics": found.metrics, "left_out": [asdict(entry) for entry in left_out]}
 
 
 def _score(
-    work: Work, spec: EvaluateSpec, module: nn.Module, config: ModelConfig
-) -> Generator[Progress, None, dict[str, Any]]:
-    dataset = dataset_of(work.store, spec)
+    work: Work, dataset: Dataset, module: nn.Module, config: ModelConfig
+) -> Generator[Progress, None, Evaluation]:
+    spec = work.job.request
+    assert isinstance(spec, EvaluateSpec)
     match config.kind:
         case "pose":
             _, people = people_of(work.store, dataset)

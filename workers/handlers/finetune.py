@@ -11,13 +11,14 @@ from pfa_core.finetune_pose import PoseResult, finetune_pose
 from pfa_core.models import load_model
 from pfa_core.progress import Progress
 from pfa_store.specs import FinetuneSpec
+from workers.left_out import leave_out_items
 from workers.publishing import already_published, model_result, publish_model
 from workers.sources import clips_of, contents, dataset_of, people_of
 from workers.work import JobResult, Work
 
 
 def handle(work: Work) -> Generator[Progress, None, JobResult]:
-    """Result: {"model": "name@version", "metrics": {...}, "left_out": []}."""
+    """Result: {"model": "name@version", "metrics": {...}, "left_out": [...]}."""
     published = already_published(work)
     if published is not None:
         return published
@@ -26,16 +27,17 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
     dataset = dataset_of(work.store, spec)
     parent, init = _start(work, spec)
     trained = yield from _train(work, spec, init)
+    left_out = leave_out_items(work, dataset, trained.left_out)
     model = publish_model(
         work,
         trained.model,
         name=spec.name,
         config=trained.config,
         metrics=trained.metrics,
-        items_sha256=contents(work.store, dataset),
+        items_sha256=contents(work.store, dataset, left_out=trained.left_out),
         parent=parent,
     )
-    return model_result(model)
+    return model_result(model, left_out)
 
 
 def _start(work: Work, spec: FinetuneSpec) -> tuple[str | None, nn.Module | None]:

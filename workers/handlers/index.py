@@ -1,6 +1,7 @@
 """An index job: fill a collection with the fc6 features of a data set."""
 
 from collections.abc import Generator
+from dataclasses import asdict
 
 from pfa_core.gallery import GallerySource, fill_gallery
 from pfa_core.predict import FeatureExtractor
@@ -8,12 +9,13 @@ from pfa_core.progress import Progress
 from pfa_store.datasets import DatasetItem
 from pfa_store.specs import IndexSpec
 from pfa_store.store import Store
+from workers.left_out import leave_out_items
 from workers.sources import dataset_of
 from workers.work import JobResult, Work
 
 
 def handle(work: Work) -> Generator[Progress, None, JobResult]:
-    """Result: {"collection": name, "items": n, "left_out": []}."""
+    """Result: {"collection": name, "items": n, "left_out": [...]}."""
     spec, store = work.job.request, work.store
     assert isinstance(spec, IndexSpec)
     dataset = dataset_of(store, spec)
@@ -24,11 +26,13 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
     gallery = yield from fill_gallery(
         list(sources.values()), extractor, every_frames=spec.every_frames, limits=store.videos.limits
     )
-    gallery.save(work.out / "index")
+    left_out = leave_out_items(work, dataset, gallery.left_out)
+    num_items = len(gallery.index)
+    gallery.index.save(work.out / "index")
     store.collections.publish(
-        work.out / "index", spec.collection, work.job, model=model.ref, dataset_id=dataset.id, num_items=len(gallery)
+        work.out / "index", spec.collection, work.job, model=model.ref, dataset_id=dataset.id, num_items=num_items
     )
-    return {"collection": spec.collection, "items": len(gallery), "left_out": []}
+    return {"collection": spec.collection, "items": num_items, "left_out": [asdict(entry) for entry in left_out]}
 
 
 def _key(item: DatasetItem) -> object:

@@ -8,7 +8,8 @@ from pfa_core.manifest import ModelConfig
 from pfa_core.pretrain import PretrainVideo, pretrain
 from pfa_core.progress import Progress
 from pfa_store.specs import PretrainSpec
-from workers.flow_packs import leave_out, packs_of
+from workers.flow_packs import packs_of
+from workers.left_out import leave_out
 from workers.publishing import already_published, model_result, publish_model
 from workers.sources import videos_of
 from workers.work import JobResult, Work
@@ -30,7 +31,10 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
         for name, source in usable.items()
     ]
     trained = yield from pretrain(videos, config=config, folder=work.folder, seed=spec.seed)
-    left_out += [leave_out(work, usable[out.name], out.code, out.message) for out in trained.left_out]
+    left_out += [
+        leave_out(work, video=usable[one.name].video.id, file=usable[one.name].file, code=one.code, message=one.message)
+        for one in trained.left_out
+    ]
     unused = {entry.video for entry in left_out}
     model = publish_model(
         work,
@@ -40,7 +44,7 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
         metrics=trained.metrics,
         items_sha256=tuple(sorted(pack.video_sha256 for name, pack in packs.items() if name not in unused)),
     )
-    return model_result(model) | {"left_out": [asdict(entry) for entry in left_out]}
+    return model_result(model, left_out)
 
 
 def triplet_model_config(config: PretrainConfig) -> ModelConfig:

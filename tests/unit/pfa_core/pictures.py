@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pfa_core.images import write_png
+from pfa_core.images import write_jpeg, write_png
 from pfa_core.people import Person, Point
 from pfa_core.skeleton import JointSet
 
@@ -32,6 +32,26 @@ def dotted_people(folder: Path, count: int, *, seed: int = 0, split: str | None 
         path.write_bytes(write_png(image))
         people.append(Person(image=path, joints=joints, torso_box=(32, 32, 32, 32), split=split))
     return people
+
+
+def cut_short(path: Path, *, share: float = 0.6) -> Path:
+    """Damage a file as a lost connection does: only its first part is left."""
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def damaged_jpeg(path: Path) -> Path:
+    """A JPEG with a good header, whose data end too early."""
+    path.write_bytes(write_jpeg(np.random.default_rng(0).integers(0, 255, (96, 120, 3), dtype=np.uint8)))
+    return cut_short(path)
+
+
+def damaged_clip(path: Path) -> Path:
+    """An AVI of 30 noisy frames, of which the first 17 or so are left."""
+    rng = np.random.default_rng(0)
+    write_clip(path, [rng.integers(0, 255, (72, 96, 3), dtype=np.uint8) for _ in range(30)])
+    return cut_short(path)
 
 
 def stripes(*, upright: bool, seed: int, size: tuple[int, int] = (72, 96)) -> NDArray[np.uint8]:

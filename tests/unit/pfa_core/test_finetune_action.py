@@ -1,6 +1,7 @@
 """Action finetuning: it memorises, holds out, trains what it is told to, and tests as the paper does."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,14 +12,21 @@ import torch
 from pfa_core.clips import ClipFrames, LabelledClip, read_clip, read_clips, spaced
 from pfa_core.config.action import ActionConfig
 from pfa_core.config.net import LearnConfig, NetConfig
-from pfa_core.errors import DatasetUnsuitable, ImageUnreadable, ModelUnsuitable, VideoUnsupported
+from pfa_core.errors import (
+    CheckpointMismatch,
+    DatasetUnsuitable,
+    ImageUnreadable,
+    ModelUnsuitable,
+    VideoUnreadable,
+    VideoUnsupported,
+)
 from pfa_core.evaluate import evaluate_action, evaluate_pose
-from pfa_core.finetune_action import ActionBatches, finetune_action
+from pfa_core.finetune_action import ActionBatches, action_model_config, finetune_action
 from pfa_core.images import write_png
 from pfa_core.nets.action import ActionNet
 from pfa_core.progress import Progress, run_to_end
 from pfa_core.video.limits import DecodeLimits
-from tests.unit.pfa_core.pictures import stripes, write_clip
+from tests.unit.pfa_core.pictures import cut_short, damaged_clip, damaged_jpeg, stripes, write_clip
 
 NET = NetConfig(width=1 / 16, crop_px=64, norm="batch")
 LIMITS = DecodeLimits()
@@ -57,7 +65,7 @@ def test_memorises_eight_images_and_tells_new_ones(tmp_path: Path) -> None:
         finetune_action(clips[:8], config=config(60), folder=tmp_path / "run", seed=0, device="cpu"), ignore
     )
     assert result.config.labels == ("lie", "stand")
-    table = run_to_end(evaluate_action(result.model, result.config, clips), ignore)
+    table = run_to_end(evaluate_action(result.model, result.config, clips), ignore).metrics
     assert table["accuracy"] == 1.0
     assert table["confusion"] == [[6, 0], [0, 6]]
     with pytest.raises(ModelUnsuitable):
@@ -85,10 +93,11 @@ def test_fewer_than_two_labels(tmp_path: Path) -> None:
 def test_clips_of_unknown_labels_are_counted(tmp_path: Path) -> None:
     clips = striped_images(tmp_path, 4)
     result = run_to_end(finetune_action(clips, config=config(1), folder=tmp_path, seed=0, device="cpu"), ignore)
-    table = run_to_end(evaluate_action(result.model, result.config, [*clips, replace(clips[0], label="fly")]), ignore)
+    flying = replace(clips[0], label="fly")
+    table = run_to_end(evaluate_action(result.model, result.config, [*clips, flying]), ignore).metrics
     assert (table["num_clips"], table["num_unknown"]) == (4, 1)
     with pytest.raises(DatasetUnsuitable, match="lie, stand"):
-        run_to_end(evaluate_action(result.model, result.config, [replace(clips[0], label="fly")]), ignore)
+        run_to_end(evaluate_action(result.model, result.config, [flying]), ignore)
 
 
 def test_batches_are_crops_of_the_frames() -> None:
@@ -139,17 +148,93 @@ def test_many_clips_share_the_memory(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "c.avi", frames)
     clips = [LabelledClip(name=str(n), label="a", path=path, num_frames=20) for n in range(2)]
     frame_bytes = 72 * 96 * 3
-    read = run_to_end(read_clips(clips, short_side_px=72, limits=LIMITS, memory_bytes=2 * 6 * frame_bytes), ignore)
+    read, left_out = run_to_end(
+        read_clips(clips, short_side_px=72, limits=LIMITS, memory_bytes=2 * 6 * frame_bytes), ignore
+    )
     assert [len(clip.frames_u8) for clip in read] == [6, 6]
+    assert left_out == []
 
 
-def test_errors_name_the_clip(tmp_path: Path) -> None:
+def test_clips_that_do_not_read_say_why(tmp_path: Path) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(b"nothing that plays" * 10)
     clip = LabelledClip(name="mine.avi", label="a", path=path)
-    with pytest.raises(VideoUnsupported, match=r"mine\.avi"):
-        read_clip(clip, short_side_px=72, max_frames=5, limits=LIMITS)
-    with pytest.raises(ImageUnreadable, match=r"mine\.avi"):
-        read_clip(replace(clip, still=True), short_side_px=72, max_frames=5, limits=LIMITS)
-    with pytest.raises(DatasetUnsuitable, match=r"mine\.avi"):
-        read_clip(replace(clip, path=tmp_path / "gone"), short_side_px=72, max_frames=5, limits=LIMITS)
+    read = partial(read_clip, short_side_px=72, max_frames=5, limits=LIMITS)
+    with pytest.raises(VideoUnsupported):
+        read(clip)
+    with pytest.raises(ImageUnreadable):
+        read(replace(clip, still=True))
+    with pytest.raises(VideoUnreadable, match="cannot be opened"):
+        read(replace(clip, path=tmp_path / "gone"))
+    with pytest.raises(ImageUnreadable, match="cannot be opened"):
+        read(replace(clip, path=tmp_path / "gone", still=True))
+
+
+def spoiled(folder: Path, *, label: str) -> list[LabelledClip]:
+    """A clip that is cut short, an image that is cut short, and a clip that is gone."""
+    return [
+        LabelledClip(name="cut.avi", label=label, path=damaged_clip(folder / "0a.avi"), num_frames=30),
+        LabelledClip(name="cut.jpg", label=label, path=damaged_jpeg(folder / "1b.jpg"), still=True),
+        LabelledClip(name="gone.avi", label=label, path=folder / "gone.avi"),
+    ]
+
+
+SPOILED = ["cut.avi", "cut.jpg", "gone.avi"]
+
+
+def test_a_run_goes_on_without_what_does_not_read(tmp_path: Path) -> None:
+    """It learns exactly what it learns from the good clips alone, and is measured on the good ones alone."""
+    good, bad = striped_images(tmp_path, 6), spoiled(tmp_path, label="lie")
+    frames = [stripes(upright=True, seed=n) for n in range(5)]
+    good.append(LabelledClip(name="c.avi", label="stand", path=write_clip(tmp_path / "c.avi", frames)))
+    seen = [replace(clip, split="val") for clip in good[:2]]
+    mixed_clips = [bad[0], *good[:3], bad[1], *good[3:], bad[2], replace(bad[0], split="val"), *seen]
+    tune = partial(finetune_action, config=config(3), seed=1, device="cpu")
+    mixed = run_to_end(tune(mixed_clips, folder=tmp_path / "mixed"), ignore)
+    alone = run_to_end(tune([*good, *seen], folder=tmp_path / "alone"), ignore)
+    assert [one.name for one in mixed.left_out] == [*SPOILED, "cut.avi"]
+    assert [one.code for one in mixed.left_out[:3]] == ["video_unreadable", "image_unreadable", "video_unreadable"]
+    assert mixed.left_out[0].path == bad[0].path
+    assert alone.left_out == []
+    assert mixed.metrics == alone.metrics
+    for name, tensor in alone.model.state_dict().items():
+        torch.testing.assert_close(mixed.model.state_dict()[name], tensor, rtol=0, atol=0)
+    scored = run_to_end(evaluate_action(alone.model, alone.config, [*bad, *good]), ignore)
+    assert scored.metrics == run_to_end(evaluate_action(alone.model, alone.config, good), ignore).metrics
+    assert [one.name for one in scored.left_out] == SPOILED
+
+
+def test_a_label_of_which_no_clip_reads_is_no_class(tmp_path: Path) -> None:
+    clips = striped_images(tmp_path, 8)
+    val = [replace(clips[0], split="val"), replace(clips[1], label="hop", split="val")]
+    bad = spoiled(tmp_path, label="hop")
+    steps = finetune_action([*clips, *bad, *val], config=config(1), folder=tmp_path / "run", seed=0, device="cpu")
+    result = run_to_end(steps, ignore)
+    assert result.config.labels == ("lie", "stand")
+    assert result.model(torch.zeros(1, 3, 64, 64)).shape == (1, 2)
+    assert [one.name for one in result.left_out] == SPOILED
+
+
+def test_too_little_that_reads_is_refused_with_the_reasons(tmp_path: Path) -> None:
+    bad = spoiled(tmp_path, label="hop")
+    tune = partial(finetune_action, config=config(1), folder=tmp_path / "run", seed=0, device="cpu")
+    with pytest.raises(DatasetUnsuitable, match=r"two labels .*'lie'.* cut\.avi: The video is damaged"):
+        run_to_end(tune([striped_images(tmp_path, 1)[0], *bad]), ignore)
+    two_labels = [*bad, replace(bad[0], label="run")]
+    with pytest.raises(DatasetUnsuitable, match=r"None of the 4 items .* cut\.jpg: .* gone\.avi: "):
+        run_to_end(tune(two_labels), ignore)
+    model_config = action_model_config(config(1), ("hop", "run"))
+    with pytest.raises(DatasetUnsuitable, match=r"None of the 4 items .* gone\.avi: "):
+        run_to_end(evaluate_action(ActionNet(NET, 2), model_config, two_labels), ignore)
+
+
+def test_a_run_does_not_resume_with_other_clips(tmp_path: Path) -> None:
+    clips = striped_images(tmp_path, 6)
+    tune = partial(finetune_action, clips, config=config(6), folder=tmp_path / "run", seed=0, device="cpu")
+    first = tune()
+    while (progress := next(first)).phase != "train" or progress.step < 3:
+        pass
+    first.close()
+    cut_short(clips[4].path)
+    with pytest.raises(CheckpointMismatch):
+        run_to_end(tune(), ignore)

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +11,21 @@ import torch
 
 from pfa_core.config.net import LearnConfig, NetConfig
 from pfa_core.config.pose import PoseConfig
-from pfa_core.errors import DatasetUnsuitable, ImageUnreadable, ModelUnsuitable
+from pfa_core.errors import CheckpointMismatch, DatasetUnsuitable, ModelUnsuitable
 from pfa_core.evaluate import evaluate_pose
-from pfa_core.finetune_pose import PoseBatches, PoseResult, finetune_pose, mirror
+from pfa_core.finetune_pose import PoseBatches, PoseResult, finetune_pose, mirror, pose_model_config
 from pfa_core.images import read_image
 from pfa_core.manifest import Lineage
 from pfa_core.models import save_model
 from pfa_core.nets.action import ActionNet
 from pfa_core.nets.pose import PoseNet
+from pfa_core.people import Person
 from pfa_core.pose_samples import cut_people, with_joints
 from pfa_core.predict import PosePredictor
 from pfa_core.progress import Progress, run_to_end
 from pfa_core.skeleton import JointSet
 from pfa_core.splits import train_and_val
-from tests.unit.pfa_core.pictures import JOINTS, dotted_people
+from tests.unit.pfa_core.pictures import JOINTS, cut_short, damaged_jpeg, dotted_people
 
 NET = NetConfig(width=1 / 16, crop_px=64, norm="batch")
 
@@ -55,7 +57,7 @@ def start(folder: Path, *, steps: int, people: int = 8) -> Generator[Progress, N
 def test_memorises_eight_people_and_serves_them(tmp_path: Path) -> None:
     result = run_to_end(start(tmp_path, steps=250), ignore)
     people = dotted_people(tmp_path / "images", 8)
-    scores = run_to_end(evaluate_pose(result.model, result.config, people), ignore)
+    scores = run_to_end(evaluate_pose(result.model, result.config, people), ignore).metrics
     assert scores["pck"]["0.2"]["mean"] >= 0.95  # about 9 px; a cell is 8 px wide
     save_model(tmp_path / "model", result.model, config=result.config, lineage=Lineage(), metrics=result.metrics)
     predictor = PosePredictor.load(tmp_path / "model")
@@ -111,7 +113,7 @@ def test_mirror_exchanges_sides_and_undoes_itself() -> None:
 
 def test_flipped_batches_keep_the_picture_and_its_joints_together(tmp_path: Path) -> None:
     """In every sample, flipped or not, the pixel at the nose is white, where the dot of the nose is."""
-    samples = run_to_end(cut_people(dotted_people(tmp_path, 6), joints=JOINTS, torso_scale=3, crop_px=64), ignore)
+    samples, _ = run_to_end(cut_people(dotted_people(tmp_path, 6), joints=JOINTS, torso_scale=3, crop_px=64), ignore)
     batches = PoseBatches(samples, joints=JOINTS, config=config(1, flip=True), seed=5)
     batch, plain = batches(0), PoseBatches(samples, joints=JOINTS, config=config(1), seed=5)(0)
     flipped = (batch.crops_u8 != plain.crops_u8).flatten(1).any(dim=1)
@@ -140,22 +142,88 @@ def test_people_of_one_image_stay_together(tmp_path: Path) -> None:
     assert not {person.image for person in train} & {person.image for person in val}
 
 
-def test_errors_name_the_image(tmp_path: Path) -> None:
-    people = dotted_people(tmp_path, 2)
-    people[1].image.write_bytes(b"not an image")
-    with pytest.raises(ImageUnreadable, match=people[1].image.name):
-        run_to_end(finetune_pose(people, joints=JOINTS, config=config(1), folder=tmp_path, seed=0), ignore)
-    gone = [replace(people[0], image=tmp_path / "gone.png")]
-    with pytest.raises(DatasetUnsuitable, match=r"gone\.png"):
-        run_to_end(finetune_pose(gone, joints=JOINTS, config=config(1), folder=tmp_path, seed=0), ignore)
+def spoiled(folder: Path) -> list[Person]:
+    """Two people of an image that is cut short, one of an image that is gone, and one beyond the edge of a good one."""
+    (person,) = dotted_people(folder, 1, seed=99)
+    cut = replace(person, image=damaged_jpeg(folder / "0a1b.jpg"), name="cut.jpg")
+    return [
+        cut,
+        replace(cut, torso_box=(0, 0, 32, 32)),
+        replace(person, image=folder / "gone.png"),
+        replace(person, torso_box=(5000, 0, 32, 32)),
+    ]
+
+
+def mixed_up(good: list[Person], bad: list[Person]) -> list[Person]:
+    """Both, with bad ones first, last and in between."""
+    return [bad[0], *good[:2], bad[1], bad[2], *good[2:], bad[3]]
+
+
+def test_rows_stay_together_when_people_are_left_out(tmp_path: Path) -> None:
+    good = dotted_people(tmp_path, 5)
+    good[3] = replace(good[3], joints={**good[3].joints, "nose": (0.0, 0.0, 0)})
+    cut = partial(cut_people, joints=JOINTS, torso_scale=3, crop_px=64)
+    samples, left_out = run_to_end(cut(mixed_up(good, spoiled(tmp_path))), ignore)
+    assert [(one.name, one.code) for one in left_out] == [
+        ("cut.jpg", "image_unreadable"), ("gone.png", "image_unreadable"), ("99-0.png", "box_outside_image"),
+    ]  # fmt: skip
+    assert [one.path for one in left_out] == [tmp_path / "0a1b.jpg", tmp_path / "gone.png", None]
+    assert samples.people == tuple(good)
+    for row, person in enumerate(good):
+        alone, _ = run_to_end(cut([person]), ignore)
+        assert samples.crops[row] == alone.crops[0]
+        np.testing.assert_array_equal(samples.crops_u8[row], alone.crops_u8[0])
+        np.testing.assert_array_equal(samples.keypoints_px[row], alone.keypoints_px[0])
+        np.testing.assert_array_equal(samples.labelled[row], alone.labelled[0])
+    assert samples.labelled.sum() == 24
+
+
+def test_a_run_goes_on_without_what_does_not_read(tmp_path: Path) -> None:
+    """It learns exactly what it learns from the good people alone, and is measured on the good ones alone."""
+    good, bad = dotted_people(tmp_path, 4), spoiled(tmp_path)
+    seen = dotted_people(tmp_path, 2, seed=1, split="val")
+    unseen = [replace(person, split="val") for person in bad[:2]]
+    tune = partial(finetune_pose, joints=JOINTS, config=config(3), seed=1, device="cpu")
+    mixed = run_to_end(tune([*mixed_up(good, bad), *unseen, *seen], folder=tmp_path / "mixed"), ignore)
+    alone = run_to_end(tune([*good, *seen], folder=tmp_path / "alone"), ignore)
+    assert [one.name for one in mixed.left_out] == ["cut.jpg", "gone.png", "99-0.png", "cut.jpg"]
+    assert alone.left_out == []
+    assert mixed.metrics == alone.metrics
+    for name, tensor in alone.model.state_dict().items():
+        torch.testing.assert_close(mixed.model.state_dict()[name], tensor, rtol=0, atol=0)
+    scored = run_to_end(evaluate_pose(alone.model, alone.config, mixed_up(good, bad)), ignore)
+    assert scored.metrics == run_to_end(evaluate_pose(alone.model, alone.config, good), ignore).metrics
+    assert [one.name for one in scored.left_out] == ["cut.jpg", "gone.png", "99-0.png"]
+
+
+def test_a_run_does_not_resume_with_other_people(tmp_path: Path) -> None:
+    first = start(tmp_path, steps=6)
+    while (progress := next(first)).phase != "train" or progress.step < 3:
+        pass
+    first.close()
+    again = start(tmp_path, steps=6)
+    cut_short(tmp_path / "images" / "0-5.png")
+    with pytest.raises(CheckpointMismatch):
+        run_to_end(again, ignore)
+
+
+def test_nobody_that_can_be_used(tmp_path: Path) -> None:
+    bad = spoiled(tmp_path)
+    with pytest.raises(DatasetUnsuitable, match=r"cut\.jpg: .*gone\.png: "):
+        run_to_end(finetune_pose(bad, joints=JOINTS, config=config(1), folder=tmp_path, seed=0), ignore)
+    model_config = pose_model_config(config(1), JOINTS)
+    with pytest.raises(DatasetUnsuitable, match=r"99-0\.png: .*does not touch the image"):
+        run_to_end(evaluate_pose(PoseNet(NET, len(JOINTS)), model_config, bad), ignore)
 
 
 def test_crops_that_do_not_fit_in_memory_go_to_a_file(tmp_path: Path) -> None:
     people = dotted_people(tmp_path, 3)
-    kept = run_to_end(cut_people(people, joints=JOINTS, torso_scale=3, crop_px=64), ignore)
-    mapped = run_to_end(
-        cut_people(people, joints=JOINTS, torso_scale=3, crop_px=64, folder=tmp_path / "run", memory_bytes=0), ignore
-    )
+    kept, _ = run_to_end(cut_people(people, joints=JOINTS, torso_scale=3, crop_px=64), ignore)
+    mapped, left_out = run_to_end(
+        cut_people([*people, *spoiled(tmp_path)], joints=JOINTS, torso_scale=3, crop_px=64, folder=tmp_path / "run",
+                   memory_bytes=0), ignore
+    )  # fmt: skip
+    assert len(left_out) == 3
     assert isinstance(mapped.crops_u8, np.memmap)
     np.testing.assert_array_equal(mapped.crops_u8, kept.crops_u8)
     assert list((tmp_path / "run").iterdir()) == []

@@ -196,7 +196,7 @@ def test_a_clip_set_on_disk(tmp_path: Path) -> None:
 
 
 def _read_native(path: Path) -> list[dict[str, Any]]:
-    """An independent reader of the native schema: fails on whatever is not as DESIGN section 5 says."""
+    """An independent reader of the native schema: fails on whatever another program could not read."""
     document = json.loads(path.read_text())
     names = document["joint_names"]
     assert len(set(names)) == len(names)

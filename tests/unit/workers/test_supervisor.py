@@ -1,9 +1,10 @@
-"""What a supervisor hands to its runner."""
+"""The environment that workers and runners start with."""
 
 from pathlib import Path
 
 import pytest
 
+from pfa_store.allocator import ALLOCATOR
 from pfa_store.settings import Settings
 from workers.supervisor import environment_of
 
@@ -15,3 +16,15 @@ def test_a_child_process_has_the_same_settings(monkeypatch: pytest.MonkeyPatch) 
     for name, value in environment_of(settings).items():
         monkeypatch.setenv(name, value)
     assert Settings() == settings
+
+
+def test_the_allocator_is_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ALLOCATOR:
+        monkeypatch.delenv(name, raising=False)
+    assert ALLOCATOR.items() <= environment_of(Settings(data_dir=tmp_path)).items()
+
+
+def test_what_the_operator_has_set_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = next(iter(ALLOCATOR))
+    monkeypatch.setenv(name, "65536")
+    assert environment_of(Settings(data_dir=tmp_path))[name] == "65536"

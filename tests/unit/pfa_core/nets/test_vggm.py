@@ -1,4 +1,4 @@
-"""Sizes are the table of the design's section 1, which follows Chatfield et al. 2014 with Caffe's pooling."""
+"""Sizes are those of Chatfield et al. 2014 with Caffe's pooling, worked out by hand for a 224 px crop."""
 
 import pytest
 import torch
