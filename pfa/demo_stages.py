@@ -30,12 +30,12 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 class Budget:
     """How much the demo computes; the default takes about ten minutes on two cores."""
 
-    num_actors: int = 12
+    num_actors: int = 24
     num_frames: int = 40
     pretrain_steps: int = 900
     pose_steps: int = 400
-    action_steps: int = 300
-    images_per_clip: int = 5
+    action_steps: int = 400
+    images_per_clip: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ def _render(demo: DemoService, budget: Budget) -> ClipSet:
             demo.scratch / "clips",
             num_actors=budget.num_actors,
             seed=demo.seed,
-            config=SceneConfig(num_frames=budget.num_frames),
+            config=SceneConfig(width_px=240, num_frames=budget.num_frames),
         )
     demo.timings_s["Render clips"] = round(time.monotonic() - started_s, 1)
     held_out = len({clip.actor for clip in clips.clips if clip.split == "test"})

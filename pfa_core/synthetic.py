@@ -82,7 +82,7 @@ def write_video(clip: Clip, path: Path) -> None:
 def plan_clips(*, num_actors: int, seed: int, actions: Sequence[str] = ACTIONS) -> tuple[ClipPlan, ...]:
     """Every actor does every action once; a quarter of the actors, at least one, is held out as `test`.
 
-    Actors of different seeds are different people.
+    An actor stays in one place, as in the Weizmann set: the background says who it is, not what is done.
 
     Raises:
         ConfigInvalid: fewer than two actors, or an unknown action.
@@ -119,7 +119,7 @@ def make_clip_set(
     (folder / "videos").mkdir(parents=True, exist_ok=True)
 
     def film(plan: ClipPlan) -> None:
-        clip = render_clip(plan.action, actor=plan.actor, seed=plan.seed, config=config)
+        clip = render_clip(plan.action, actor=plan.actor, place=plan.actor, seed=plan.seed, config=config)
         write_video(clip, folder / plan.file)
 
     with ThreadPoolExecutor(num_threads) as pool:  # rendering and encoding release the interpreter's lock
@@ -154,7 +154,7 @@ def make_pose_images(
 
     def snap(number: int) -> list[dict[str, Any]]:
         plan, frames = clips[number], chosen[number]
-        clip = render_clip(plan.action, actor=plan.actor, seed=plan.seed, config=config, only=frames)
+        clip = render_clip(plan.action, actor=plan.actor, place=plan.actor, seed=plan.seed, config=config, only=frames)
         people = []
         for row, frame in enumerate(frames):
             name = f"images/{plan.action}_{plan.actor:02d}_{frame:03d}.jpg"

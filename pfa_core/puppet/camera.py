@@ -114,7 +114,7 @@ def frame_body(
     seen = (points - root[:, None]) @ turn.T * nearer[:, None, None]
     x, up = seen[..., 0] + (path[:, 0] * nearer)[:, None], seen[..., 1] - (nearer * eye)[:, None]
     tall, wide = up.max() - up.min(), (x.max(axis=1) - x.min(axis=1)).max()
-    scale = rng.uniform(0.58, 0.86) * size[0] / height
+    scale = rng.uniform(0.7, 0.9) * size[0] / height
     scale = min(scale, (size[0] - 2 * _ROOM_PX) / tall, (size[1] - 2 * _ROOM_PX) * 0.8 / wide)
     low, high = scale * up.max() + _ROOM_PX, size[0] - _ROOM_PX + scale * up.min()
     horizon = low + (high - low) * rng.beta(2.0, 2.0)

@@ -11,7 +11,7 @@ from pfa_store.store import Store
 from pfa_store.videos import Video
 from tests.integration.clips import moving_clip
 from tests.integration.workers.service import Service
-from tests.waiting import until
+from tests.waiting import wait_for
 from workers.publishing import already_published
 from workers.work import Work
 
@@ -44,7 +44,9 @@ def run(store: Store, kind: JobKind, spec: Spec) -> Job:
     """The job when it is over."""
     job = store.jobs.add(kind, spec)
     assert store.queue.ring(job)
-    return until(lambda: now if (now := store.jobs.get(job.id)).done else None, f"the {kind} job", timeout_s=120)
+    return wait_for(
+        lambda: now if (now := store.jobs.get(job.id)).done else None, what=f"the {kind} job", timeout_s=120
+    )
 
 
 def noted_events(store: Store, job: Job) -> list[dict[str, Any]]:
