@@ -13,7 +13,11 @@ from pfa_core.puppet.scenery import Ground
 from pfa_core.puppet.skeleton3d import about
 
 _ROOM_PX = 9.0
-"""What is kept free at each edge of the picture."""
+"""What is kept free at each edge of the picture, for the hand's movements."""
+_GIRTH_M = 0.12
+"""How far flesh and clothes reach beyond the points of a body."""
+_IDLE_PX = 14.0
+"""Most that the camera's aim drifts in a clip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,27 +117,33 @@ def frame_body(
     nearer = distance / (distance - path[:, 2])
     seen = (points - root[:, None]) @ turn.T * nearer[:, None, None]
     x, up = seen[..., 0] + (path[:, 0] * nearer)[:, None], seen[..., 1] - (nearer * eye)[:, None]
-    tall, wide = up.max() - up.min(), (x.max(axis=1) - x.min(axis=1)).max()
+    followed = x - (path[:, 0] * nearer)[:, None]  # as a camera that follows the feet sees it
+    tall, wide = up.max() - up.min(), followed.max() - followed.min()
     scale = rng.uniform(0.7, 0.9) * size[0] / height
-    scale = min(scale, (size[0] - 2 * _ROOM_PX) / tall, (size[1] - 2 * _ROOM_PX) * 0.8 / wide)
-    low, high = scale * up.max() + _ROOM_PX, size[0] - _ROOM_PX + scale * up.min()
+    scale = min(
+        scale,
+        (size[0] - 2 * _ROOM_PX) / (tall + 2 * _GIRTH_M),
+        (size[1] - 2 * _ROOM_PX - _IDLE_PX) / (wide + 2 * _GIRTH_M),
+    )
+    room = _ROOM_PX + scale * _GIRTH_M
+    low, high = scale * up.max() + room, size[0] - room + scale * up.min()
     horizon = low + (high - low) * rng.beta(2.0, 2.0)
-    pan = _pan(scale * x, path[:, 0] * scale * nearer, size[1], rng)
+    pan = _pan(scale * x, path[:, 0] * scale * nearer, size[1] - 2 * room, rng)
     spread = scale * x + pan[:, None]
-    left, right = _ROOM_PX - spread.min(), size[1] - _ROOM_PX - spread.max()
+    left, right = room - spread.min(), size[1] - room - spread.max()
     centre = left + (right - left) * rng.uniform()
     place = np.stack([centre + pan + path[:, 0] * scale * nearer, horizon + scale * nearer * eye], axis=1)
     camera = Camera(turn=turn, root=root, scale=scale * nearer, place=place, hand=hand)
     return camera, Ground(horizon=horizon, scale=scale, distance=distance, camera_height=eye), pan
 
 
-def _pan(x: Array, path: Array, width: int, rng: np.random.Generator) -> Array:
+def _pan(x: Array, path: Array, free_px: float, rng: np.random.Generator) -> Array:
     """(T,) px: a slow drift of the camera's aim, and as much following as keeps the body in the picture."""
     share = np.linspace(-0.5, 0.5, len(path))
-    idle = rng.uniform(-14, 14) * share
+    idle = rng.uniform(-_IDLE_PX, _IDLE_PX) * share
     for follow in np.arange(0.0, 1.01, 0.1):
         pan: NDArray[np.float64] = idle - follow * path
         spread = x + pan[:, None]
-        if spread.max() - spread.min() <= width - 2 * _ROOM_PX:
+        if spread.max() - spread.min() <= free_px:
             return pan
     return -path
