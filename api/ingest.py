@@ -1,7 +1,9 @@
 """Files that were sent become data sets: archives unpacked, annotations matched, bad files left out by name."""
 
+import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -59,13 +61,21 @@ def add_videos(store: Store, sent: Sequence[Sent], *, key_id: str | None) -> tup
     """
     videos: dict[str, Video] = {}
     left_out: list[LeftOut] = []
-    for file in sent:
+
+    def keep(file: Sent) -> Video | InputError:
         try:
-            videos[file.name], _ = store.videos.add(file.path, filename=file.name, key_id=key_id)
+            return store.videos.add(file.path, filename=file.name, key_id=key_id)[0]
         except InputError as error:
-            if len(sent) == 1:
-                raise
-            left_out.append(LeftOut(file=file.name, code=error.code, message=str(error)))
+            return error
+
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="keep-video") as pool:  # most of it is child processes
+        for file, kept in zip(sent, pool.map(keep, sent), strict=True):
+            if not isinstance(kept, InputError):
+                videos[file.name] = kept
+            elif len(sent) == 1:
+                raise kept
+            else:
+                left_out.append(LeftOut(file=file.name, code=kept.code, message=str(kept)))
     if not videos:
         raise no_usable_videos(left_out)
     return videos, left_out
