@@ -8,9 +8,9 @@ import uvicorn
 from pydantic import ValidationError
 
 from pfa_core.errors import PfaError
-from pfa_store.allocator import ALLOCATOR
 from pfa_store.settings import Settings
 from pfa_store.store import Store
+from pfa_store.tuning import TUNING
 
 
 def main() -> int:
@@ -64,7 +64,7 @@ def _log_to_stderr() -> None:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """What C libraries read when the process starts; what the operator has set wins."""
-    wanted = dict(ALLOCATOR)
+    wanted = dict(TUNING)
     if settings.num_threads:
         wanted["OMP_NUM_THREADS"] = str(settings.num_threads)
     return {name: value for name, value in wanted.items() if name not in os.environ}

@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterator, Mapping
 from types import FrameType
 
-from pfa_store.allocator import ALLOCATOR
 from pfa_store.errors import LostLease, StoreUnavailable
 from pfa_store.files import disk_errors
 from pfa_store.job_record import Job
 from pfa_store.settings import Settings
 from pfa_store.store import Store
+from pfa_store.tuning import TUNING
 from workers.outcome import STOPPED, Outcome
 from workers.process import ChildProcess
 
@@ -163,4 +163,4 @@ def _ending(exit_status: int) -> str:
 
 def environment_of(settings: Settings) -> Mapping[str, str]:
     """An environment in which `Settings()` is `settings`, and memory is kept from one training step to the next."""
-    return {**ALLOCATOR, **os.environ, **{f"PFA_{name.upper()}": str(value) for name, value in settings}}
+    return {**TUNING, **os.environ, **{f"PFA_{name.upper()}": str(value) for name, value in settings}}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pfa_store.allocator import ALLOCATOR
 from pfa_store.settings import Settings
+from pfa_store.tuning import TUNING
 from workers.supervisor import environment_of
 
 
@@ -18,13 +18,13 @@ def test_a_child_process_has_the_same_settings(monkeypatch: pytest.MonkeyPatch) 
     assert Settings() == settings
 
 
-def test_the_allocator_is_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ALLOCATOR:
+def test_the_tuning_is_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in TUNING:
         monkeypatch.delenv(name, raising=False)
-    assert ALLOCATOR.items() <= environment_of(Settings(data_dir=tmp_path)).items()
+    assert TUNING.items() <= environment_of(Settings(data_dir=tmp_path)).items()
 
 
 def test_what_the_operator_has_set_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = next(iter(ALLOCATOR))
+    name = next(iter(TUNING))
     monkeypatch.setenv(name, "65536")
     assert environment_of(Settings(data_dir=tmp_path))[name] == "65536"
