@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from api.admission import admitted
 from api.errors import RequestInvalid
 from api.ingest import make_dataset, new_name
 from api.multipart import ReceivedForm
+from api.schemas.videos import LeftOut
 from pfa_core.errors import PfaError
 from pfa_store.idempotency import Once
 from pfa_store.job_record import Job
@@ -49,9 +50,10 @@ def _with_files(order: Order, form: ReceivedForm, store: Store, once: Once | Non
     if order.spec.dataset or (isinstance(order.spec, VideosSpec) and order.spec.videos):
         raise RequestInvalid("Name a dataset or videos in `config`, or send `files`; not both.")
     name = new_name(str(getattr(order.spec, "name", order.kind)))
-    dataset = make_dataset(store, form, name=name, key_id=order.key_id).dataset
+    made = make_dataset(store, form, name=name, key_id=order.key_id)
+    dataset = made.dataset
     try:
-        job = _add(order, order.spec.model_copy(update={"dataset": dataset.id}), store, once)
+        job = _add(order, order.spec.model_copy(update={"dataset": dataset.id}), store, once, left_out=made.left_out)
     except PfaError:
         store.datasets.delete(dataset.id)
         raise
@@ -60,8 +62,15 @@ def _with_files(order: Order, form: ReceivedForm, store: Store, once: Once | Non
     return job
 
 
-def _add(order: Order, spec: Spec, store: Store, once: Once | None) -> Job:
-    job = store.jobs.add(order.kind, admitted(spec, store), key_id=order.key_id, once=once)
+def _add(order: Order, spec: Spec, store: Store, once: Once | None, *, left_out: Sequence[LeftOut] = ()) -> Job:
+    """Record the job; files that came with it and cannot be used are its first events."""
+    job = store.jobs.add(
+        order.kind,
+        admitted(spec, store, left_out=left_out),
+        key_id=order.key_id,
+        once=once,
+        left_out=[{"video": None, **entry.model_dump()} for entry in left_out],
+    )
     store.queue.ring(job)
     return job
 

@@ -4,7 +4,7 @@ What a user asks for is here (add, look, cancel); what a worker does with a clai
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import or_, select, update
@@ -31,23 +31,39 @@ class Jobs(Attempts):
         self._settings = settings
 
     def add(
-        self, kind: JobKind, spec: Spec | Mapping[str, Any], *, key_id: str | None = None, once: Once | None = None
+        self,
+        kind: JobKind,
+        spec: Spec | Mapping[str, Any],
+        *,
+        key_id: str | None = None,
+        once: Once | None = None,
+        left_out: Sequence[Mapping[str, Any]] = (),
     ) -> Job:
         """Record a job to be done; ring afterwards (`claim` makes that order safe).
 
-        With `once`, the same request gives the same job.
+        With `once`, the same request gives the same job. `left_out`: what was sent along and could not be used; each
+        becomes an event of the job, as if a worker had left it out.
 
         Raises:
             IdempotencyConflict: the key of `once` was used for another request.
         """
         try:
-            return self._add(kind, spec, key_id=key_id, once=once)
+            return self._add(kind, spec, key_id=key_id, once=once, left_out=left_out)
         except IntegrityError:
             if once is None:
                 raise
-            return self._add(kind, spec, key_id=key_id, once=once)  # the same request came in beside this one
+            # The same request came in beside this one.
+            return self._add(kind, spec, key_id=key_id, once=once, left_out=left_out)
 
-    def _add(self, kind: JobKind, spec: Spec | Mapping[str, Any], *, key_id: str | None, once: Once | None) -> Job:
+    def _add(
+        self,
+        kind: JobKind,
+        spec: Spec | Mapping[str, Any],
+        *,
+        key_id: str | None,
+        once: Once | None,
+        left_out: Sequence[Mapping[str, Any]],
+    ) -> Job:
         now = self._clock()
         with self._sessions.writing() as session:
             earlier = None if once is None else earlier_job(session, once)
@@ -71,6 +87,7 @@ class Jobs(Attempts):
             session.add(row)
             session.flush()
             session.add(event(row.id, now, "queued"))
+            session.add_all(event(row.id, now, "left_out", **entry) for entry in left_out)
             if once is not None:
                 remember(session, once, job_id=row.id, now_s=now)
             session.flush()

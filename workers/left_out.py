@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from pfa_core.left_out import LeftOut
 from pfa_store.datasets import Dataset
@@ -49,11 +50,11 @@ def leave_out_items(work: Work, dataset: Dataset, left_out: Sequence[LeftOut]) -
     ]
 
 
-def noted(work: Work) -> list[LeftOutFile]:
-    """What all attempts of the job so far have left out, each once."""
+def noted(work: Work) -> list[dict[str, Any]]:
+    """What the job goes on without, for its result: left out at its upload or by any attempt so far, each once."""
     found: dict[LeftOutFile, None] = {}
     last = 0
     while events := work.store.jobs.events(work.job.id, after=last, limit=_PAGE):
         found |= {LeftOutFile(**event.data): None for event in events if event.kind == _KIND}
         last = events[-1].id
-    return list(found)
+    return [asdict(entry) for entry in found]

@@ -1,7 +1,6 @@
 """The end of a training job: a model folder, published once, with where it came from."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +9,7 @@ from torch import nn
 from pfa_core.manifest import Lineage, ModelConfig
 from pfa_core.models import library_version, save_model
 from pfa_store.models import ModelVersion
-from workers.left_out import LeftOutFile, noted
+from workers.left_out import noted
 from workers.work import JobResult, Work
 
 
@@ -47,9 +46,9 @@ def publish_model(
 def already_published(work: Work) -> JobResult | None:
     """The result of an attempt that published its model and was lost before it could say so."""
     model = work.store.models.of_job(work.job.id)
-    return None if model is None else model_result(model, noted(work))
+    return None if model is None else model_result(work, model)
 
 
-def model_result(model: ModelVersion, left_out: Sequence[LeftOutFile]) -> JobResult:
+def model_result(work: Work, model: ModelVersion) -> JobResult:
     """The result document of a training job."""
-    return {"model": model.ref, "metrics": dict(model.metrics), "left_out": [asdict(entry) for entry in left_out]}
+    return {"model": model.ref, "metrics": dict(model.metrics), "left_out": noted(work)}

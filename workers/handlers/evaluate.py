@@ -1,7 +1,6 @@
 """An evaluation job: score a pose or action model on the items of a data set."""
 
 from collections.abc import Generator
-from dataclasses import asdict
 from typing import TypeVar
 
 from torch import nn
@@ -16,7 +15,7 @@ from pfa_core.people import Person
 from pfa_core.progress import Progress
 from pfa_store.datasets import Dataset
 from pfa_store.specs import EvaluateSpec
-from workers.left_out import leave_out_items
+from workers.left_out import leave_out_items, noted
 from workers.sources import clips_of, dataset_of, people_of
 from workers.work import JobResult, Work
 
@@ -31,8 +30,8 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
     module, manifest = load_model(work.store.models.folder(model), device=device_of())
     dataset = dataset_of(work.store, spec)
     found = yield from _score(work, dataset, module, manifest.config)
-    left_out = leave_out_items(work, dataset, found.left_out)
-    return {"model": model.ref, "metrics": found.metrics, "left_out": [asdict(entry) for entry in left_out]}
+    leave_out_items(work, dataset, found.left_out)
+    return {"model": model.ref, "metrics": found.metrics, "left_out": noted(work)}
 
 
 def _score(

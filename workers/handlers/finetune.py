@@ -27,7 +27,7 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
     dataset = dataset_of(work.store, spec)
     parent, init = _start(work, spec)
     trained = yield from _train(work, spec, init)
-    left_out = leave_out_items(work, dataset, trained.left_out)
+    leave_out_items(work, dataset, trained.left_out)
     model = publish_model(
         work,
         trained.model,
@@ -37,7 +37,7 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
         items_sha256=contents(work.store, dataset, left_out=trained.left_out),
         parent=parent,
     )
-    return model_result(model, left_out)
+    return model_result(work, model)
 
 
 def _start(work: Work, spec: FinetuneSpec) -> tuple[str | None, nn.Module | None]:

@@ -1,7 +1,6 @@
 """An index job: fill a collection with the fc6 features of a data set."""
 
 from collections.abc import Generator
-from dataclasses import asdict
 
 from pfa_core.gallery import GallerySource, fill_gallery
 from pfa_core.predict import FeatureExtractor
@@ -9,7 +8,7 @@ from pfa_core.progress import Progress
 from pfa_store.datasets import DatasetItem
 from pfa_store.specs import IndexSpec
 from pfa_store.store import Store
-from workers.left_out import leave_out_items
+from workers.left_out import leave_out_items, noted
 from workers.sources import dataset_of
 from workers.work import JobResult, Work
 
@@ -26,13 +25,13 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
     gallery = yield from fill_gallery(
         list(sources.values()), extractor, every_frames=spec.every_frames, limits=store.videos.limits
     )
-    left_out = leave_out_items(work, dataset, gallery.left_out)
+    leave_out_items(work, dataset, gallery.left_out)
     num_items = len(gallery.index)
     gallery.index.save(work.out / "index")
     store.collections.publish(
         work.out / "index", spec.collection, work.job, model=model.ref, dataset_id=dataset.id, num_items=num_items
     )
-    return {"collection": spec.collection, "items": num_items, "left_out": [asdict(entry) for entry in left_out]}
+    return {"collection": spec.collection, "items": num_items, "left_out": noted(work)}
 
 
 def _key(item: DatasetItem) -> object:

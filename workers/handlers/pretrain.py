@@ -44,7 +44,7 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
         metrics=trained.metrics,
         items_sha256=tuple(sorted(pack.video_sha256 for name, pack in packs.items() if name not in unused)),
     )
-    return model_result(model, left_out)
+    return model_result(work, model)
 
 
 def triplet_model_config(config: PretrainConfig) -> ModelConfig:
