@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from api.errors import RequestInvalid
-from api.ingest import no_usable_videos
+from api.ingest import no_usable_videos, reasons
 from api.schemas.videos import LeftOut
 from pfa_core.config.action import ActionConfig
 from pfa_core.config.pose import PoseConfig
@@ -21,8 +21,8 @@ MIN_PRETRAIN_VIDEOS = 2
 """Negatives come from other videos."""
 
 
-def admitted(spec: Spec, store: Store) -> Spec:
-    """The spec as it will be run: its models pinned to versions.
+def admitted(spec: Spec, store: Store, *, left_out: Sequence[LeftOut] = ()) -> Spec:
+    """The spec as it will be run: its models pinned to versions. `left_out`: files sent along that cannot be used.
 
     Raises:
         NotFound: a data set, video or model that it names does not exist.
@@ -32,12 +32,12 @@ def admitted(spec: Spec, store: Store) -> Spec:
     match spec:
         case FlowSpec():
             spec.resolve()
-            _need_videos([_fault(video, 2) for video, _ in _videos(spec, store)], at_least=1)
+            _need_videos([*left_out, *(_fault(video, 2) for video, _ in _videos(spec, store))], at_least=1)
         case PretrainSpec():
             config = spec.resolve()
             needed = config.gap_frames + 1
             faults = [_held_out(video, split) or _fault(video, needed) for video, split in _videos(spec, store)]
-            _need_videos(faults, at_least=MIN_PRETRAIN_VIDEOS)
+            _need_videos([*left_out, *faults], at_least=MIN_PRETRAIN_VIDEOS)
         case FinetuneSpec():
             return _finetune(spec, store)
         case EvaluateSpec():
@@ -72,7 +72,7 @@ def _need_videos(faults: Sequence[LeftOut | None], *, at_least: int) -> None:
     if num_usable < at_least:
         raise NoUsableVideos(
             f"Only {num_usable} of the {len(faults)} videos can be used; at least {at_least} are needed,"
-            " because each is told apart from the others. Add more videos.",
+            f" because each is told apart from the others. Add more videos. {reasons(left_out)}".rstrip(),
             left_out=[entry.model_dump() for entry in left_out[:100]],
         )
 

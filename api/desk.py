@@ -53,8 +53,7 @@ def _with_files(order: Order, form: ReceivedForm, store: Store, once: Once | Non
     made = make_dataset(store, form, name=name, key_id=order.key_id)
     dataset = made.dataset
     try:
-        spec = order.spec.model_copy(update={"dataset": dataset.id})
-        job = _add(order, spec, store, once, left_out=made.left_out)
+        job = _add(order, order.spec.model_copy(update={"dataset": dataset.id}), store, once, left_out=made.left_out)
     except PfaError:
         store.datasets.delete(dataset.id)
         raise
@@ -63,10 +62,11 @@ def _with_files(order: Order, form: ReceivedForm, store: Store, once: Once | Non
     return job
 
 
-def _add(order: Order, spec: Spec, store: Store, once: Once | None, *, left_out: Sequence[LeftOut]) -> Job:
+def _add(order: Order, spec: Spec, store: Store, once: Once | None, *, left_out: Sequence[LeftOut] = ()) -> Job:
+    """Record the job; files that came with it and cannot be used are its first events."""
     job = store.jobs.add(
         order.kind,
-        admitted(spec, store),
+        admitted(spec, store, left_out=left_out),
         key_id=order.key_id,
         once=once,
         left_out=[{"video": None, **entry.model_dump()} for entry in left_out],

@@ -83,9 +83,8 @@ def add_videos(store: Store, sent: Sequence[Sent], *, key_id: str | None) -> tup
 
 def no_usable_videos(left_out: Sequence[LeftOut]) -> NoUsableVideos:
     """The error that names every video and what is wrong with it."""
-    reasons = "; ".join(f"{entry.file}: {entry.message}" for entry in left_out[:5])
     return NoUsableVideos(
-        f"None of the {len(left_out)} videos can be used. {reasons}",
+        f"None of the {len(left_out)} videos can be used. {reasons(left_out)}",
         left_out=[entry.model_dump() for entry in left_out[:100]],
     )
 
@@ -151,6 +150,11 @@ def _head(path: Path) -> bytes:
 def is_image(head: bytes) -> bool:
     """Whether a file that begins so is a JPEG, PNG or WebP image."""
     return head.startswith(_IMAGE_MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+
+
+def reasons(left_out: Sequence[LeftOut]) -> str:
+    """What is wrong with the first few files, for a message."""
+    return "; ".join(f"{entry.file}: {entry.message}" for entry in left_out[:5])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,8 +41,8 @@ class Jobs(Attempts):
     ) -> Job:
         """Record a job to be done; ring afterwards (`claim` makes that order safe).
 
-        With `once`, the same request gives the same job. `left_out` are files that were sent with it and could not be
-        used: an event each, with `video`, `file`, `code` and `message`.
+        With `once`, the same request gives the same job. `left_out`: what was sent along and could not be used; each
+        becomes an event of the job, as if a worker had left it out.
 
         Raises:
             IdempotencyConflict: the key of `once` was used for another request.
@@ -52,9 +52,8 @@ class Jobs(Attempts):
         except IntegrityError:
             if once is None:
                 raise
-            return self._add(
-                kind, spec, key_id=key_id, once=once, left_out=left_out
-            )  # the same request came in beside this one
+            # The same request came in beside this one.
+            return self._add(kind, spec, key_id=key_id, once=once, left_out=left_out)
 
     def _add(
         self,

@@ -51,7 +51,7 @@ def leave_out_items(work: Work, dataset: Dataset, left_out: Sequence[LeftOut]) -
 
 
 def noted(work: Work) -> list[dict[str, Any]]:
-    """What was left out when the job was handed in and by its attempts so far, each once: for the job's result."""
+    """What the job goes on without, for its result: left out at its upload or by any attempt so far, each once."""
     found: dict[LeftOutFile, None] = {}
     last = 0
     while events := work.store.jobs.events(work.job.id, after=last, limit=_PAGE):

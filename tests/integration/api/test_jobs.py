@@ -61,6 +61,13 @@ def test_files_become_the_data_set_of_the_job(client: Client, clips: dict[str, P
     dataset = client.dataset(job.spec["dataset"])
     assert (dataset.kind, dataset.num_items) == ("videos", 2)
     assert dataset.name.startswith("walker-")
+    (left_out,) = [event.data for event in client.job_events(job.id) if event.kind == "left_out"]
+    assert (left_out["file"], left_out["code"]) == ("text.mp4", "video_unsupported")
+
+
+def test_a_refusal_names_the_files_that_were_sent_in_vain(client: Client, clips: dict[str, Path]) -> None:
+    with pytest.raises(ProblemError, match=r"Only 1 of the 2 videos can be used.*text\.mp4: The file is not a video"):
+        client.start_job("pretrain", files=[clips["one"], clips["text"]], name="alone")
 
 
 def test_labels_can_be_sent_along(client: Client, clips: dict[str, Path], tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """Jobs over data sets of which some files were damaged after they were uploaded go on and say what they left out."""
 
 import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pfa_core.models import load_model
 from pfa_store.datasets import Dataset, VideoItem
 from pfa_store.job_record import Job
-from pfa_store.specs import EvaluateSpec, FinetuneSpec, IndexSpec, JobKind, Spec
+from pfa_store.specs import EvaluateSpec, FinetuneSpec, FlowSpec, IndexSpec, JobKind, Spec
 from pfa_store.store import Store
 from pfa_store.videos import Video
 from tests.integration.clips import moving_clip
@@ -40,9 +41,9 @@ def truncate(store: Store, video: Video) -> None:
     path.write_bytes(data[: len(data) // 2])
 
 
-def run(store: Store, kind: JobKind, spec: Spec) -> Job:
+def run(store: Store, kind: JobKind, spec: Spec, *, left_out: Sequence[Mapping[str, Any]] = ()) -> Job:
     """The job when it is over."""
-    job = store.jobs.add(kind, spec)
+    job = store.jobs.add(kind, spec, left_out=left_out)
     assert store.queue.ring(job)
     return wait_for(
         lambda: now if (now := store.jobs.get(job.id)).done else None, what=f"the {kind} job", timeout_s=120
@@ -80,6 +81,15 @@ def test_finetuning_evaluation_and_indexing_go_on(store: Store, service: Service
     assert set(manifest.lineage.items_sha256) == learned_from
     # An attempt that published its model and was lost before it could say so leaves the same result to the next.
     assert already_published(Work(job=jobs["finetune"], store=store)) == jobs["finetune"].result
+
+
+def test_what_was_refused_at_the_upload_is_in_the_result(store: Store, service: Service) -> None:
+    refused = {"video": None, "file": "text.mp4", "code": "video_unsupported", "message": "not a video"}
+    spec = FlowSpec(videos=[upload(store, 1).id], config={"backend": "dis", "short_side_px": 64})
+    service.start()
+    job = run(store, "flow", spec, left_out=[refused])
+    assert job.result is not None
+    assert (job.result["packs"], job.result["left_out"]) == (1, [refused])
 
 
 def test_a_job_of_which_nothing_reads_says_why(store: Store, service: Service) -> None:

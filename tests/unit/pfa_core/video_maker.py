@@ -43,6 +43,11 @@ def write_mpeg4(path: Path, frames: Frames, *, fps: int = 25) -> Path:
     return _write(path, frames, codec="mpeg4", pixel_format="yuv420p", fps=fps)
 
 
+def write_vp9(path: Path, frames: Frames, *, fps: int = 25) -> Path:
+    """VP9, as in WebM."""
+    return _write(path, frames, codec="libvpx-vp9", pixel_format="yuv420p", fps=fps)
+
+
 def _write(path: Path, frames: Frames, *, codec: str, pixel_format: str, fps: int, rotation_deg: int = 0) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(fps))
