@@ -2,17 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Table
 
-from pfa_core.errors import PfaError
-from pfa_store.settings import Settings
+from pfa.console import announce, load_settings, or_fail, out
+from pfa.packs_cli import packs_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,9 +18,7 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of this installation.")
 app.add_typer(keys_app, name="keys")
-
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
+app.add_typer(packs_app, name="packs")
 
 
 @app.command()
@@ -31,7 +26,7 @@ def up() -> None:
     """Start everything on this machine: broker, API and workers. Ctrl-C stops it all."""
     from pfa.up import Running, run
 
-    settings = _settings()
+    settings = load_settings()
 
     def ready(running: Running) -> None:
         out.print(f"PFA answers at [bold]{running.url}[/] (broker: {running.broker}, data: {settings.data_dir})")
@@ -40,13 +35,13 @@ def up() -> None:
         out.print(f"Try: curl {running.url}/health/ready   Docs: {running.url}/docs   Ctrl-C stops.")
         out.print(f"Logs: {settings.data_dir / 'logs'}")
 
-    _or_fail(lambda: run(settings, _announce, ready))
+    or_fail(lambda: run(settings, announce, ready))
 
 
 @app.command()
 def api() -> None:
     """Serve the HTTP API alone."""
-    _settings()
+    load_settings()
     os.execv(sys.executable, [sys.executable, "-m", "api.serve"])
 
 
@@ -55,7 +50,7 @@ def worker(
     queue: Annotated[str, typer.Option(help="Queues to serve: flow, train, or both as flow,train")],
 ) -> None:
     """Run jobs of the named queues."""
-    _settings()
+    load_settings()
     os.execv(sys.executable, [sys.executable, "-m", "workers.serve", "--queue", queue])
 
 
@@ -68,7 +63,7 @@ def demo(
     """The whole way on sample clips: pretrain, finetune, predict, retrieve, and a report at the end."""
     from pfa.demo import DemoConfig, run_demo
 
-    _or_fail(lambda: run_demo(DemoConfig(out=out_dir, videos=videos, seed=seed), out))
+    or_fail(lambda: run_demo(DemoConfig(out=out_dir, videos=videos, seed=seed), out))
 
 
 @app.command()
@@ -87,7 +82,7 @@ def create_key(
     """Create a key and print its secret, once."""
     from pfa_store.store import Store
 
-    created, secret = Store.open(_settings()).keys.create(name, [scope.strip() for scope in scopes.split(",")])
+    created, secret = Store.open(load_settings()).keys.create(name, [scope.strip() for scope in scopes.split(",")])
     out.print(f"{created.id} ({', '.join(created.scopes)}):")
     out.print(secret)
 
@@ -98,7 +93,7 @@ def list_keys() -> None:
     from pfa_store.store import Store
 
     table = Table("id", "name", "scopes", "revoked")
-    for key in Store.open(_settings()).keys.list():
+    for key in Store.open(load_settings()).keys.list():
         table.add_row(key.id, key.name, ", ".join(key.scopes), "yes" if key.revoked_s else "")
     out.print(table)
 
@@ -108,28 +103,5 @@ def revoke_key(key_id: str) -> None:
     """Make a key useless from now on."""
     from pfa_store.store import Store
 
-    _or_fail(lambda: Store.open(_settings()).keys.revoke(key_id))
+    or_fail(lambda: Store.open(load_settings()).keys.revoke(key_id))
     out.print(f"{key_id} is revoked.")
-
-
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        _fail("; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors()))
-
-
-def _announce(message: str) -> None:
-    err.print(message, highlight=False, markup=False)
-
-
-def _fail(message: str) -> NoReturn:
-    err.print(f"[red]error:[/] {message}", highlight=False)
-    raise typer.Exit(1)
-
-
-def _or_fail(action: Callable[[], object]) -> None:
-    try:
-        action()
-    except PfaError as error:
-        _fail(str(error))

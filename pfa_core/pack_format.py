@@ -24,11 +24,13 @@ FORMAT = 1
 
 FRAMES, FLOW, INDEX, HEADER = "frames.bin", "flow.bin", "index.bin", "pack.json"
 DATA_FILES = (FRAMES, FLOW, INDEX)
+BUILDING, GONE = ".building", ".gone"
+"""What a pack's companions are called: `.` and the pack's name and this. Chunks in the making, and a damaged pack."""
 
 
 def pack_key(video_sha256: str, config: PackConfig) -> str:
     """The content address of a pack: 64 hexadecimal digits from the video's bytes and everything that shapes it."""
-    return _digest({"format": FORMAT, "video_sha256": video_sha256, "config": asdict(config)})
+    return digest({"format": FORMAT, "video_sha256": video_sha256, "config": asdict(config)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ class PackHeader:
 
     def write(self, path: Path) -> None:
         plain = {"format": FORMAT, **asdict(self)}
-        path.write_text(json.dumps({**plain, "sha256": _digest(plain)}, indent=1, sort_keys=True), encoding="ascii")
+        path.write_text(json.dumps({**plain, "sha256": digest(plain)}, indent=1, sort_keys=True), encoding="ascii")
 
     @staticmethod
     def read(path: Path) -> "PackHeader":
@@ -71,7 +73,7 @@ class PackHeader:
             found = plain.pop("sha256")
             if plain["format"] != FORMAT:
                 raise PackDamaged(f"The pack has layout {plain['format']}; this version reads layout {FORMAT}.")
-            if found != _digest(plain):
+            if found != digest(plain):
                 raise PackDamaged(f"The checksum of {path.name} does not match.", folder=str(path.parent))
             del plain["format"]
             files = {name: FileSum(**plain["files"][name]) for name in DATA_FILES}
@@ -109,6 +111,34 @@ class PackIndex:
         raise PackDamaged(f"{path.name} does not fit its pack.", folder=str(path.parent))
 
 
-def _digest(plain: Mapping[str, Any]) -> str:
+def read_pack(folder: Path, *, verify: bool) -> tuple[PackHeader, PackIndex]:
+    """What a pack says of itself.
+
+    Args:
+        folder: the pack.
+        verify: read every byte and compare checksums; without it, lengths only.
+
+    Raises:
+        PackDamaged: something is missing, cut short, garbled, or of a newer layout.
+    """
+    header = PackHeader.read(folder / HEADER)
+    for name in DATA_FILES:
+        check_file(folder / name, header.files[name], verify=verify)
+    return header, PackIndex.read(folder / INDEX, header)
+
+
+def check_file(path: Path, expected: FileSum, *, verify: bool) -> None:
+    """Raises: PackDamaged: the file is not there, or its length or (`verify`) its checksum is another."""
+    try:
+        num_bytes = path.stat().st_size
+        matches = num_bytes == expected.num_bytes and (not verify or FileSum.of(path) == expected)
+    except OSError as error:
+        raise PackDamaged(f"{path.name} cannot be read: {error}.", folder=str(path.parent)) from error
+    if not matches:
+        raise PackDamaged(f"The length or the checksum of {path.name} does not match.", folder=str(path.parent))
+
+
+def digest(plain: Mapping[str, Any]) -> str:
+    """sha256 of a document: the same for the same values, whatever their order."""
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -14,6 +14,7 @@ from pfa_store.images import Images
 from pfa_store.jobs import Jobs
 from pfa_store.keys import Keys
 from pfa_store.models import Models
+from pfa_store.packs import Packs
 from pfa_store.queue import Doorbell
 from pfa_store.settings import Settings
 from pfa_store.videos import Videos
@@ -27,6 +28,7 @@ class Store:
     sessions: Sessions
     files: Files
     videos: Videos
+    packs: Packs
     images: Images
     datasets: Datasets
     jobs: Jobs
@@ -57,6 +59,7 @@ class Store:
             sessions=sessions,
             files=files,
             videos=Videos(sessions, files, settings, clock),
+            packs=Packs(sessions, files, clock),
             images=images,
             datasets=Datasets(sessions, files, images, clock),
             jobs=jobs,

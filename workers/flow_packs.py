@@ -32,6 +32,7 @@ def packs_of(
             left_out.append(
                 leave_out(work, video=source.video.id, file=source.file, code=reason.code, message=reason.message)
             )
+    # Every checksum was compared a moment ago by the process that built or found the pack.
     packs = {task.name: Pack.open(task.folder, verify=False) for task in tasks if task.name not in refused}
     return packs, left_out
 

@@ -25,7 +25,7 @@ def moving_clip(*, num_frames: int, size: tuple[int, int] = (64, 80), seed: int 
     return file.getvalue()
 
 
-def write_clip(path: Path, *, num_frames: int, seed: int = 0) -> Path:
+def write_clip(path: Path, *, num_frames: int, size: tuple[int, int] = (64, 80), seed: int = 0) -> Path:
     """`moving_clip` in a file."""
-    path.write_bytes(moving_clip(num_frames=num_frames, seed=seed))
+    path.write_bytes(moving_clip(num_frames=num_frames, size=size, seed=seed))
     return path

@@ -1,19 +1,23 @@
 """Packing processes that are killed, by their video or by anything else."""
 
+import contextlib
+import dataclasses
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pfa_core.config.flow import PackConfig, fast
+from pfa_core.config.flow import PackConfig, fast, paper
 from pfa_core.packs import Pack
 from pfa_core.progress import Progress
 from pfa_core.video.limits import DecodeLimits
 from pfa_store.errors import StoreUnavailable
 from tests.integration.clips import write_clip
+from tests.waiting import wait_for
 from workers.packing import PackTask, Refused, pack_all
 
 CONFIG = PackConfig(short_side_px=64, backend="dis", tvl1=fast())
@@ -83,6 +87,33 @@ def test_closing_kills_what_runs(tmp_path: Path) -> None:
     next(steps)
     steps.close()
     assert not (tmp_path / "packs" / "a").exists()
+
+
+def test_closing_amid_slow_flow_is_prompt(tmp_path: Path) -> None:
+    """Large frames and the slowest backend: one pair takes long, and still the job stops within two seconds."""
+    video = write_clip(tmp_path / "a.mp4", num_frames=300, size=(240, 320))
+    slow = PackConfig(short_side_px=240, backend="opencv", tvl1=paper())
+    working = dataclasses.replace(task(tmp_path, "b", num_frames=300), video=video, config=slow)
+    steps = pack_all([working], processes=1)
+    for progress in steps:
+        if progress.step >= 2:
+            break
+    assert readers_of(video)
+    asked_s = time.monotonic()
+    steps.close()
+    assert time.monotonic() - asked_s < 2
+    assert not Path(working.folder).exists()
+    wait_for(lambda: not readers_of(video), what="the decoder's end", timeout_s=2)
+
+
+def readers_of(video: Path) -> list[Path]:
+    """Open files of any process that are this video."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # the process is gone, or not ours
+            if link.readlink() == video:
+                found.append(link)
+    return found
 
 
 def test_a_folder_that_cannot_be_written_fails_the_job(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from pfa_core.errors import PackDamaged
+from pfa_core.packs import Pack
 from pfa_store.job_record import Job, JobEvent
 from pfa_store.specs import FlowSpec, PretrainSpec
 from pfa_store.store import Store
@@ -14,6 +18,7 @@ from tests.integration.broker import Broker
 from tests.integration.workers.service import Service
 from tests.integration.workers.training import PACK, trained_steps, training, upload
 from tests.waiting import wait_for
+from workers.supervisor import environment_of
 
 
 def done(store: Store, job: Job, *, timeout_s: float = 120) -> Job:
@@ -48,6 +53,52 @@ def test_flow_from_upload_to_packs(store: Store, service: Service) -> None:
     assert kinds[-2:] == ["left_out", "succeeded"]
     assert not service.processes("workers.runner")
     assert not store.files.job_out(job.id, job.token).exists()
+
+
+def test_a_damaged_pack_is_built_again_and_never_trained_on(store: Store, service: Service) -> None:
+    """One bit of one frame: nothing but its checksum tells."""
+    service.start()
+    first = training(store, steps=2)
+    store.queue.ring(first)
+    assert done(store, first).status == "succeeded"
+    whole, other = [pack.folder for pack in store.packs.list()]
+    frames = (whole / "frames.bin").read_bytes()
+    at = len(frames) // 2
+    (whole / "frames.bin").write_bytes(frames[:at] + bytes([frames[at] ^ 1]) + frames[at + 1 :])
+    Pack.open(whole, verify=False)
+    with pytest.raises(PackDamaged):
+        Pack.open(whole)
+    stamps = {path: path.stat().st_mtime_ns for path in other.iterdir()}
+    second = training(store, steps=2)
+    store.queue.ring(second)
+    second = done(store, second)
+    assert second.status == "succeeded"
+    assert second.result is not None
+    assert second.result["left_out"] == []
+    assert (whole / "frames.bin").read_bytes() == frames
+    assert {path: path.stat().st_mtime_ns for path in other.iterdir()} == stamps, "the other was taken as it is"
+    metrics = [store.models.resolve(name).metrics for name in ("tiny@1", "tiny@2")]
+    assert metrics[0] == metrics[1], "both learned from the same frames"
+
+
+def test_two_jobs_at_once_compute_a_pack_once(store: Store) -> None:
+    """Two runners, each in processes of its own, want the pack of the same video."""
+    video = upload(store, num_frames=200, seed=1)
+    jobs = [store.jobs.add("flow", FlowSpec(videos=[video.id], config=PACK)) for _ in range(2)]
+    code = "import sys; from pfa_store.settings import Settings; from pfa_store.store import Store;"
+    code += "from workers.supervisor import run_job; run_job(sys.argv[1], Store.open(Settings()))"
+    runners = [
+        subprocess.Popen([sys.executable, "-c", code, job.id], env=environment_of(store.settings)) for job in jobs
+    ]
+    assert [runner.wait(120) for runner in runners] == [0, 0]
+    assert [store.jobs.get(job.id).result for job in jobs] == [{"packs": 1, "pairs": 199, "left_out": []}] * 2
+    (pack,) = store.packs.list()
+    assert pack.finished
+    steps = [
+        {event.data["step"] for event in store.jobs.events(job.id, limit=1000) if event.kind == "progress"}
+        for job in jobs
+    ]
+    assert min(len(told - {0, 199}) for told in steps) == 0, "one of them computed nothing"
 
 
 def test_a_running_job_is_cancelled_when_its_process_is_gone(store: Store, service: Service) -> None:

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def test_progress(video: Path, tmp_path: Path) -> None:
     steps: list[Progress] = []
     recipe = build_pack(video, tmp_path / "p", CONFIG, video_sha256=SHA, limits=LIMITS, expected_frames=NUM_FRAMES)
     run_to_end(recipe, steps.append)
-    assert [s.step for s in steps] == list(range(1, NUM_FRAMES + 1))
+    assert [s.step for s in steps] == [*range(1, NUM_FRAMES + 1), NUM_FRAMES]
     assert {s.total for s in steps} == {NUM_FRAMES}
 
 
@@ -153,10 +154,10 @@ def test_the_key_changes_with_all_that_shapes_a_pack() -> None:
 # --- interrupted, repeated, and done twice at once
 
 
-def test_closing_the_recipe_leaves_nothing(video: Path, tmp_path: Path) -> None:
+def test_closing_the_recipe_before_a_chunk_is_whole_leaves_nothing(video: Path, tmp_path: Path) -> None:
     recipe = build_pack(video, tmp_path / "p", CONFIG, video_sha256=SHA, limits=LIMITS)
     next(recipe), next(recipe)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.iterdir())) == 2  # chunks and the lock file
     recipe.close()
     assert list(tmp_path.iterdir()) == []
 
@@ -175,29 +176,149 @@ def test_a_damaged_pack_is_replaced(video: Path, pack: Pack) -> None:
     assert [p.name for p in pack.folder.parent.iterdir()] == ["pack"]
 
 
-def test_the_slower_of_two_builders_takes_the_faster_ones_pack(video: Path, tmp_path: Path) -> None:
-    slow = build_pack(video, tmp_path / "p", CONFIG, video_sha256=SHA, limits=LIMITS)
-    next(slow)
-    fast_one = build(video, tmp_path / "p")
-    inode = fast_one.folder.stat().st_ino
-    slow_one = run_to_end(slow, lambda _: None)
-    assert slow_one.folder.stat().st_ino == inode
-    assert [p.name for p in tmp_path.iterdir()] == ["p"]
-
-
-def _build_until_killed(video: Path, folder: Path) -> None:
-    recipe = build_pack(video, folder, CONFIG, video_sha256=SHA, limits=LIMITS)
-    next(recipe)
+def _build_until_killed(video: Path, folder: Path, num_steps: int) -> None:
+    recipe = build_pack(video, folder, CONFIG, video_sha256=SHA, limits=LIMITS, chunk_frames=4)
+    for _ in range(num_steps):
+        next(recipe)
     os.kill(os.getpid(), 9)
 
 
-def test_what_a_killed_builder_left_is_cleared_away(video: Path, tmp_path: Path) -> None:
-    victim = multiprocessing.get_context("spawn").Process(target=_build_until_killed, args=(video, tmp_path / "p"))
+def build_until_killed(video: Path, folder: Path, num_steps: int) -> None:
+    victim = multiprocessing.get_context("spawn").Process(target=_build_until_killed, args=(video, folder, num_steps))
     victim.start()
     victim.join(60)
     assert victim.exitcode == -9
-    assert len(list(tmp_path.iterdir())) == 1
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_what_a_killed_builder_left_is_cleared_away(video: Path, tmp_path: Path) -> None:
+    build_until_killed(video, tmp_path / "p", 1)
+    assert len(list(tmp_path.iterdir())) == 2  # chunks and the lock file
     build(video, tmp_path / "p")
+    assert [p.name for p in tmp_path.iterdir()] == ["p"]
+
+
+@pytest.mark.parametrize("chunk_frames", [1, 3, 8, NUM_FRAMES, NUM_FRAMES + 1])
+def test_the_pack_does_not_depend_on_its_chunks(video: Path, pack: Pack, tmp_path: Path, chunk_frames: int) -> None:
+    recipe = build_pack(video, tmp_path / "other", CONFIG, video_sha256=SHA, limits=LIMITS, chunk_frames=chunk_frames)
+    assert files(run_to_end(recipe, lambda _: None).folder) == files(pack.folder)
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "kept"), [(2, 0), (5, 4), (9, 8), (NUM_FRAMES, 12), (NUM_FRAMES + 2, NUM_FRAMES)]
+)
+def test_a_killed_build_goes_on_from_its_last_whole_chunk(
+    video: Path, pack: Pack, tmp_path: Path, num_steps: int, kept: int
+) -> None:
+    build_until_killed(video, tmp_path / "p", num_steps)
+    heads = list((tmp_path / ".p.building").glob("*.json"))
+    assert len(heads) == kept // 4 + (kept == NUM_FRAMES)  # the empty chunk says that the video is over
+    steps: list[int] = []
+    recipe = build_pack(video, tmp_path / "p", CONFIG, video_sha256=SHA, limits=LIMITS, chunk_frames=4)
+    resumed = run_to_end(recipe, lambda progress: steps.append(progress.step))
+    assert steps[0] == (kept or 1)
+    assert files(resumed.folder) == files(pack.folder)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["p", "pack"]
+
+
+def test_a_build_that_was_closed_goes_on_too(video: Path, pack: Pack, tmp_path: Path) -> None:
+    recipe = build_pack(video, tmp_path / "p", CONFIG, video_sha256=SHA, limits=LIMITS, chunk_frames=4)
+    for _ in range(7):
+        next(recipe)
+    recipe.close()
+    assert [p.name for p in (tmp_path / ".p.building").iterdir() if p.suffix == ".json"] == ["000000.json"]
+    steps: list[int] = []
+    again = build_pack(video, tmp_path / "p", CONFIG, video_sha256=SHA, limits=LIMITS, chunk_frames=4)
+    assert files(run_to_end(again, lambda progress: steps.append(progress.step)).folder) == files(pack.folder)
+    assert steps == [4, 4, 4, 4, *range(5, NUM_FRAMES + 1), *[NUM_FRAMES] * 5]  # read again, done, joined
+
+
+@pytest.mark.parametrize("name", ["000001.frames", "000001.flow", "000001.json"])
+def test_a_damaged_chunk_is_done_again(video: Path, pack: Pack, tmp_path: Path, name: str) -> None:
+    build_until_killed(video, tmp_path / "p", 14)
+    damaged = tmp_path / ".p.building" / name
+    data = damaged.read_bytes()
+    damaged.write_bytes(data[:20] + bytes([data[20] ^ 1]) + data[21:])
+    recipe = build_pack(video, tmp_path / "p", CONFIG, video_sha256=SHA, limits=LIMITS, chunk_frames=4)
+    assert next(recipe).step == 4
+    assert files(run_to_end(recipe, lambda _: None).folder) == files(pack.folder)
+
+
+def test_chunks_of_another_configuration_are_not_used(video: Path, pack: Pack, tmp_path: Path) -> None:
+    other = dataclasses.replace(CONFIG, jpeg_quality=50)
+    recipe = build_pack(video, tmp_path / "p", other, video_sha256=SHA, limits=LIMITS, chunk_frames=4)
+    for _ in range(7):
+        next(recipe)
+    recipe.close()
+    assert files(build(video, tmp_path / "p").folder) == files(pack.folder)
+
+
+def test_memory_does_not_grow_with_the_video(tmp_path: Path) -> None:
+    def peak_bytes(num_frames: int) -> int:
+        video = write_mpeg4(tmp_path / f"{num_frames}.avi", moving_square(num_frames=num_frames, size=(96, 128)))
+        config = dataclasses.replace(CONFIG, short_side_px=96)
+        recipe = build_pack(video, tmp_path / str(num_frames), config, video_sha256=SHA, limits=LIMITS, chunk_frames=16)
+        tracemalloc.start()
+        run_to_end(recipe, lambda _: None)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak_bytes(4)  # imports
+    short, long = peak_bytes(40), peak_bytes(400)
+    assert long - short < 360 * 200  # some numbers a frame; a frame has 36 864 bytes
+
+
+def _build_and_count(video: Path, folder: Path, ready: Path, answers: "multiprocessing.SimpleQueue[int]") -> None:
+    """Build when told to; answers how many frames this process has worked on."""
+    while not ready.exists():
+        os.sched_yield()
+    steps: list[int] = []
+    recipe = build_pack(video, folder, CONFIG, video_sha256=SHA, limits=LIMITS)
+    found = run_to_end(recipe, lambda progress: steps.append(progress.step))
+    assert found.num_frames == NUM_FRAMES
+    answers.put(len([step for step in steps if step > 0]))
+
+
+def test_two_processes_compute_a_pack_once(video: Path, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    answers = context.SimpleQueue()
+    builders = [
+        context.Process(target=_build_and_count, args=(video, tmp_path / "packs" / "p", tmp_path / "ready", answers))
+        for _ in range(2)
+    ]
+    for builder in builders:
+        builder.start()
+    (tmp_path / "ready").touch()
+    worked = sorted(answers.get() for _ in builders)
+    for builder in builders:
+        builder.join(60)
+    assert worked[0] == 0
+    assert worked[1] > NUM_FRAMES
+    assert [p.name for p in (tmp_path / "packs").iterdir()] == ["p"]
+
+
+def test_who_waits_takes_over_the_finished_pack(video: Path, tmp_path: Path) -> None:
+    first = build_pack(video, tmp_path / "p", CONFIG, video_sha256=SHA, limits=LIMITS)
+    next(first)
+    second = build_pack(Path("/no/such/video"), tmp_path / "p", CONFIG, video_sha256=SHA, limits=LIMITS)
+    assert next(second).step == 0
+    assert next(second).step == 0
+    made = run_to_end(first, lambda _: None)
+    inode = made.folder.stat().st_ino
+    assert run_to_end(second, lambda _: None).folder.stat().st_ino == inode
+
+
+def test_who_waits_for_one_that_is_killed_builds_it(video: Path, tmp_path: Path) -> None:
+    first = build_pack(video, tmp_path / "p", CONFIG, video_sha256=SHA, limits=LIMITS)
+    next(first)
+    second = build_pack(video, tmp_path / "p", CONFIG, video_sha256=SHA, limits=LIMITS)
+    assert next(second).step == 0
+    first.close()
+    assert run_to_end(second, lambda _: None).num_frames == NUM_FRAMES
     assert [p.name for p in tmp_path.iterdir()] == ["p"]
 
 
