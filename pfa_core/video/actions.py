@@ -10,7 +10,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from pfa_core.errors import VideoUnreadable, VideoUnsupported
-from pfa_core.video.decoder import check_cap, duration_s, ffmpeg_caps, frames, quarter_turns, video_stream
+from pfa_core.video.decoder import check_cap, duration_s, ffmpeg_caps, frames, quarter_turns, square_size, video_stream
 from pfa_core.video.wire import FRAME, FRAME_HEAD, RECORD, FrameHead, Request
 
 PROBE_FRAMES = 256
@@ -49,16 +49,16 @@ def answer(request: Request, out: int) -> dict[str, Any]:
         raise VideoUnreadable(f"The video is damaged: {error.strerror}.") from error
 
 
-def scaled_size(frame: VideoFrame, request: Request) -> tuple[int, int]:
-    """(H, W) after scaling the shorter side to `short_side_px`, before rotation.
+def scaled_size(frame: VideoFrame, stream: VideoStream, request: Request) -> tuple[int, int]:
+    """(H, W) with square pixels, after scaling the shorter side to `short_side_px`, before rotation.
 
     Raises:
         VideoTooLarge: a frame so long and thin that it is over the cap when scaled.
     """
-    if request.short_side_px is None:
-        return frame.height, frame.width
-    scale = request.short_side_px / min(frame.height, frame.width)
-    height, width = max(1, round(frame.height * scale)), max(1, round(frame.width * scale))
+    height, width = square_size(frame, stream)
+    if request.short_side_px is not None:
+        scale = request.short_side_px / min(height, width)
+        height, width = max(1, round(height * scale)), max(1, round(width * scale))
     check_cap("pixels a frame once scaled", height * width, request.max_pixels)
     return height, width
 
@@ -75,7 +75,7 @@ def send_frames(container: InputContainer, stream: VideoStream, request: Request
     for index, frame in enumerate(frames(container, stream, request)):
         count = index + 1
         if index in wanted if wanted is not None else index % request.every_frames == 0:
-            size = size or scaled_size(frame, request)  # the first frame's, should the size change midway
+            size = size or scaled_size(frame, stream, request)  # the first frame's, should the size change midway
             send_frame(out, to_rgb(reformatter, frame, size), quarter_turns(frame))
         if index == last:
             break
@@ -159,7 +159,8 @@ def describe(
 ) -> dict[str, Any]:
     """VideoInfo's fields, less the container's name."""
     turns = quarter_turns(frame)
-    upright = (frame.width, frame.height) if turns % 2 == 0 else (frame.height, frame.width)
+    height, width = square_size(frame, stream)
+    upright = (width, height) if turns % 2 == 0 else (height, width)
     fps = float(stream.average_rate or stream.guessed_rate or 0)
     seconds = duration_s(container, stream) or (num_frames / fps if fps else 0.0)
     return {

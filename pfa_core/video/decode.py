@@ -25,7 +25,11 @@ def read_frames(
     indices: Sequence[int] | None = None,
     every_frames: int = 1,
 ) -> Generator[NDArray[np.uint8], None, None]:
-    """Yield the frames of a video in display order, upright, as (H, W, 3) uint8 RGB.
+    """Yield the frames of a video in display order, upright, with square pixels, as (H, W, 3) uint8 RGB.
+
+    Frames come as they are coded, whatever their times: of a video with a variable frame rate each is sent once, none
+    is repeated or dropped to fill a grid of time, and frames 12 apart may lie any time apart. Flow is measured from
+    one frame to the next, so what it says stays true; the times are not kept.
 
     The child process that decodes lives as long as the iterator: close it (`contextlib.closing`) when leaving early.
     It also dies with the thread that asked for the first frame, so take all frames in one thread.

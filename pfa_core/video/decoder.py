@@ -15,6 +15,9 @@ from av.video.stream import VideoStream
 from pfa_core.errors import VideoTooLarge, VideoUnreadable, VideoUnsupported
 from pfa_core.video.wire import Request
 
+MAX_PIXEL_ASPECT = 4.0
+"""Widescreen DVDs and anamorphic film stay below 2."""
+
 
 def video_stream(container: InputContainer, request: Request) -> VideoStream:
     """The first video stream that is not a cover picture, checked against the caps.
@@ -107,6 +110,18 @@ def held_back(stream: VideoStream) -> Iterator[VideoFrame]:
         yield from stream.codec_context.decode(None)
     except av.FFmpegError:
         return
+
+
+def square_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
+    """(H, W) of a frame once its pixels are square, as players show it: the width is stretched, the height stays.
+
+    A pixel that is said to be more than MAX_PIXEL_ASPECT times as wide as high, or the reverse, is taken for damage
+    and for square.
+    """
+    aspect = float(stream.sample_aspect_ratio or 1)
+    if not 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT:
+        aspect = 1.0
+    return frame.height, max(1, round(frame.width * aspect))
 
 
 def quarter_turns(frame: VideoFrame) -> int:

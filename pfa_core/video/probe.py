@@ -16,14 +16,14 @@ class VideoInfo:
     codec: str
     """FFmpeg's name, such as `h264`."""
     width_px: int
-    """After rotation, as are all sizes."""
+    """After rotation and with square pixels, as are all sizes: those of the frames that `read_frames` yields."""
     height_px: int
     rotation_deg: int
     """Clockwise turn that was applied: 0, 90, 180 or 270."""
     num_frames: int
     """Frames decoded when the video is short, else packets counted."""
     fps: float
-    """0 when the file does not say."""
+    """The mean, where the frame rate varies; 0 when the file does not say."""
     duration_s: float
     still: bool | None
     """True: all of it was decoded and nothing moves. False: something moves. None: nothing moves in its beginning."""

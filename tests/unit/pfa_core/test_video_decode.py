@@ -1,5 +1,6 @@
 """Frames of real videos that are encoded here: what was put in comes out."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from pfa_core.errors import ConfigInvalid, VideoTooLarge, VideoUnreadable, VideoUnsupported
 from pfa_core.video.decode import read_frames
 from pfa_core.video.limits import DecodeLimits
-from tests.unit.pfa_core.video_maker import moving_square, write_h264, write_lossless, write_mpeg4
+from pfa_core.video.probe import probe
+from tests.unit.pfa_core.video_maker import moving_square, write_at, write_h264, write_lossless, write_mpeg4
 
 LIMITS = DecodeLimits(timeout_s=60)
 
@@ -50,6 +52,48 @@ def test_rotation_is_undone(tmp_path: Path, turn: int) -> None:
 def test_the_short_side_is_scaled(tmp_path: Path, size: tuple[int, int], turn: int, expected: tuple[int, int]) -> None:
     path = write_h264(tmp_path / "a.mp4", moving_square(num_frames=2, size=size), rotation_deg=turn)
     assert [f.shape for f in read_frames(path, limits=LIMITS, short_side_px=60)] == [(*expected, 3)] * 2
+
+
+@pytest.mark.parametrize(("aspect", "turn", "expected"), [
+    (Fraction(2, 1), 0, (64, 192)), (Fraction(1, 2), 0, (64, 48)), (Fraction(2, 1), 90, (192, 64)),
+    (Fraction(64, 1), 0, (64, 96)),
+])  # fmt: skip
+def test_pixels_that_are_not_square_are_stretched(
+    tmp_path: Path, aspect: Fraction, turn: int, expected: tuple[int, int]
+) -> None:
+    frames = moving_square(num_frames=2, size=(64, 96))
+    path = write_h264(tmp_path / "a.mov", frames, pixel_aspect=aspect, rotation_deg=turn)
+    assert [frame.shape for frame in read_frames(path, limits=LIMITS)] == [(*expected, 3)] * 2
+    info = probe(path, limits=LIMITS)
+    assert (info.height_px, info.width_px) == expected
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_the_short_side_is_that_of_square_pixels(tmp_path: Path, name: str) -> None:
+    frames = moving_square(num_frames=2, size=(64, 96))
+    path = write_h264(tmp_path / name, frames, pixel_aspect=Fraction(1, 2))
+    assert next(read_frames(path, limits=LIMITS, short_side_px=96)).shape == (128, 96, 3)
+
+
+def test_a_stretched_frame_may_be_too_large(tmp_path: Path) -> None:
+    frames = moving_square(num_frames=1, size=(64, 96))
+    path = write_h264(tmp_path / "a.mp4", frames, pixel_aspect=Fraction(2, 1))
+    with pytest.raises(VideoTooLarge, match="pixels"):
+        list(read_frames(path, limits=DecodeLimits(timeout_s=60, max_pixels=64 * 100)))
+
+
+def test_a_variable_frame_rate_neither_repeats_nor_drops_a_frame(tmp_path: Path) -> None:
+    frames = moving_square(num_frames=8, size=(64, 96), step_px=6)
+    times_ms = [0, 10, 20, 700, 720, 1500, 1510, 3000]
+    for name in ("a.mp4", "a.mkv"):
+        path = write_at(tmp_path / name, frames, times_ms)
+        found = list(read_frames(path, limits=LIMITS))
+        assert len(found) == 8
+        nearest = [int(np.argmin([np.abs(one.astype(int) - given).mean() for given in frames])) for one in found]
+        assert nearest == list(range(8))
+        info = probe(path, limits=LIMITS)
+        assert info.num_frames == 8
+        assert info.duration_s == pytest.approx(3.0, abs=0.6)  # how long the last is shown is the muxer's guess
 
 
 def test_shrinking_averages(tmp_path: Path) -> None:

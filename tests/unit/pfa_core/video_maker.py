@@ -33,9 +33,19 @@ def write_lossless(path: Path, frames: Frames, *, fps: int = 25) -> Path:
     return _write(path, frames, codec="ffv1", pixel_format="bgr0", fps=fps)
 
 
-def write_h264(path: Path, frames: Frames, *, fps: int = 25, rotation_deg: int = 0) -> Path:
-    """H.264; `rotation_deg` is the clockwise turn that a player must apply."""
-    return _write(path, frames, codec="libx264", pixel_format="yuv420p", fps=fps, rotation_deg=rotation_deg)
+def write_h264(
+    path: Path, frames: Frames, *, fps: int = 25, rotation_deg: int = 0, pixel_aspect: Fraction | None = None
+) -> Path:
+    """H.264; `rotation_deg` is the clockwise turn that a player must apply, `pixel_aspect` width to height."""
+    return _write(
+        path,
+        frames,
+        codec="libx264",
+        pixel_format="yuv420p",
+        fps=fps,
+        rotation_deg=rotation_deg,
+        pixel_aspect=pixel_aspect,
+    )
 
 
 def write_mpeg4(path: Path, frames: Frames, *, fps: int = 25) -> Path:
@@ -48,12 +58,39 @@ def write_vp9(path: Path, frames: Frames, *, fps: int = 25) -> Path:
     return _write(path, frames, codec="libvpx-vp9", pixel_format="yuv420p", fps=fps)
 
 
-def _write(path: Path, frames: Frames, *, codec: str, pixel_format: str, fps: int, rotation_deg: int = 0) -> Path:
+def write_at(path: Path, frames: Frames, times_ms: Sequence[int]) -> Path:
+    """H.264 with a variable frame rate: each frame at its own time."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for frame, time_ms in zip(frames, times_ms, strict=True):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts, picture.time_base = time_ms, Fraction(1, 1000)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+def _write(
+    path: Path,
+    frames: Frames,
+    *,
+    codec: str,
+    pixel_format: str,
+    fps: int,
+    rotation_deg: int = 0,
+    pixel_aspect: Fraction | None = None,
+) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(fps))
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixel_format
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
         if rotation_deg:
             stream.set_display_rotation(-rotation_deg)  # FFmpeg counts the other way round
         for frame in frames:
