@@ -5,6 +5,7 @@ job. `pack_format` tells how it lies on disk.
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from pfa_core.config.flow import PackConfig
 from pfa_core.errors import PackDamaged, VideoTooShort
-from pfa_core.flow import FlowEngine, luma, make_engine
+from pfa_core.flow import luma, make_batch_engine, pairs_at_once
 from pfa_core.pack_format import DATA_FILES, FLOW, FRAMES, HEADER, INDEX, FileSum, PackHeader, PackIndex, pack_key
 from pfa_core.pack_writer import PackWriter, scratch_folder, sync
 from pfa_core.progress import Progress
@@ -205,14 +206,18 @@ def _frames_and_flow(
     video: Path, config: PackConfig, limits: DecodeLimits
 ) -> Generator[tuple[NDArray[np.uint8], NDArray[np.float32] | None], None, None]:
     """Every frame with the flow that leads to it, in px; the first has none."""
-    engine: FlowEngine | None = None
-    before: NDArray[np.uint8] | None = None
     with contextlib.closing(read_frames(video, limits=limits, short_side_px=config.short_side_px)) as frames:
-        for frame in frames:
-            now = luma(frame)
-            engine = engine or make_engine(config.backend, config.tvl1, size=(frame.shape[0], frame.shape[1]))
-            yield frame, None if before is None else engine(before, now)
-            before = now
+        before = next(frames, None)
+        if before is None:
+            return
+        yield before, None
+        size = (before.shape[0], before.shape[1])
+        engine = make_batch_engine(config.backend, config.tvl1, size=size)
+        last = luma(before)
+        while block := list(itertools.islice(frames, pairs_at_once(config.backend, size=size))):
+            now = np.stack([last, *map(luma, block)])  # (N + 1, H, W)
+            yield from zip(block, engine(now[:-1], now[1:]), strict=True)
+            last = now[-1]
 
 
 def _publish(scratch: Path, folder: Path) -> Pack:
