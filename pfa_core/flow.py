@@ -84,6 +84,14 @@ def make_batch_engine(
     return BatchedTvL1(config, size=size, device=device_of(device))
 
 
+def warm_up() -> None:
+    """Have the fused kernels compiled, and kept on disk for later processes where a cache can be written."""
+    from pfa_core.tvl1.fused import FusedTvL1
+
+    blank = np.zeros((MIN_SIDE_PX, MIN_SIDE_PX), np.uint8)
+    FusedTvL1(presets.fast(), size=blank.shape)(blank, blank)
+
+
 def pairs_at_once(backend: FlowBackend, *, size: tuple[int, int]) -> int:
     """How many pairs a batch should hold: 1 where batches gain nothing, and on a GPU as many as fill it."""
     if backend != "torch":
