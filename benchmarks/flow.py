@@ -170,16 +170,19 @@ def speed_table(results: list[Result]) -> None:
         print(f"| {name} | {numbers} | {statistics.median(away):.4f} | {max(away):.4f} |")
 
 
-def error_table(results: list[Result], *, what: str) -> None:
-    """A line per pair and a column per method: end-point errors where they are known, else differences."""
-    names = list(results[0].flows)
-    print(f"| {what} | " + " | ".join(names) + " |")
-    print("|---" * (len(names) + 1) + "|")
-    for result in results:
-        known = result.pair.truth is not None
-        cells = [f"{result.error_px(name) if known else result.difference_px(name):.3f}" for name in names]
-        height, width = result.pair.first.shape
-        print(f"| {result.pair.name} {width}x{height} | " + " | ".join(cells) + " |")
+def error_table(pairs: list[Pair], rounds: int, *, what: str) -> list[Result]:
+    """A line per pair, as soon as it is measured: end-point errors where they are known, else differences."""
+    results: list[Result] = []
+    for pair in pairs:
+        result = measure(pair, rounds)
+        names = list(result.flows)
+        if not results:
+            print(f"\n| {what} | " + " | ".join(names) + " |")
+            print("|---" * (len(names) + 1) + "|")
+        cells = [f"{result.difference_px(name) if pair.truth is None else result.error_px(name):.3f}" for name in names]
+        print(f"| {pair.name} {pair.first.shape[1]}x{pair.first.shape[0]} | " + " | ".join(cells) + " |", flush=True)
+        results.append(result)
+    return results
 
 
 def main() -> None:
@@ -188,21 +191,21 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=default, help="folder that holds flow_gt and videos")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--each", type=int, default=3, help="pairs of every UCF101 clip")
+    parser.add_argument("--pairs", default=",".join(PAIRS), help="Middlebury's, separated by commas")
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{describe()}; {options.rounds} rounds\n")
     clips = ucf101_pairs(options.data / "videos" / "ucf101_samples", each=options.each)
-    real = [measure(pair, options.rounds) for pair in clips]
-    print("UCF101, 320x240\n", flush=True)
-    speed_table(real)
+    if clips:
+        print("UCF101, 320x240\n", flush=True)
+        speed_table([measure(pair, options.rounds) for pair in clips])
     folder = options.data / "flow_gt" / "middlebury"
-    known = [measure(read_pair(folder / name), options.rounds) for name in PAIRS]
+    pairs = [read_pair(folder / name) for name in options.pairs.split(",")]
+    known = [pair for pair in pairs if pair.truth is not None]
+    found = error_table(known, options.rounds, what="end-point error, px")
+    found += error_table([pair for pair in pairs if pair.truth is None], options.rounds, what="from OpenCV, px")
     print("\nMiddlebury\n")
-    speed_table(known)
-    print()
-    error_table([result for result in known if result.pair.truth is not None], what="end-point error, px")
-    print()
-    error_table([result for result in known if result.pair.truth is None], what="from OpenCV, px")
+    speed_table(found)
     print(f"\nAt the end: {describe()}")
 
 
