@@ -5,11 +5,11 @@ job. `pack_format` tells how it lies on disk, `pack_chunks` how it looks while i
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import time
 from collections.abc import Generator, Iterator
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pfa_core.config.flow import PackConfig
 from pfa_core.durable import flush
 from pfa_core.errors import InputError, PackDamaged, VideoTooShort
-from pfa_core.flow import FlowEngine, luma, make_engine
+from pfa_core.flow import luma, make_batch_engine, pairs_at_once
 from pfa_core.pack_chunks import Chunks
 from pfa_core.pack_format import BUILDING, GONE, pack_key
 from pfa_core.pack_lock import PackLock
@@ -114,12 +114,12 @@ def _fill(
         return
     with contextlib.closing(read_frames(video, limits=limits, short_side_px=config.short_side_px)) as frames:
         before: Frame | None = None
-        for frame in islice(frames, chunks.num_frames):  # decoded again, but decoding is cheap
+        for frame in itertools.islice(frames, chunks.num_frames):  # decoded again, but decoding is cheap
             before = frame
             yield chunks.num_frames
         while not chunks.complete:
             with chunks.begin() as chunk:
-                for frame, flow_px in _with_flow(before, islice(frames, chunk_frames), config):
+                for frame, flow_px in _with_flow(before, itertools.islice(frames, chunk_frames), config):
                     chunk.add_frame(frame)
                     if flow_px is not None:
                         chunk.add_flow(flow_px)
@@ -135,13 +135,23 @@ def _with_flow(
 
     Every chunk gets an engine of its own, so that its flow does not depend on who did the chunks before it.
     """
-    engine: FlowEngine | None = None
-    first = None if before is None else luma(before)
-    for frame in frames:
-        second = luma(frame)
-        engine = engine or make_engine(config.backend, config.tvl1, size=(frame.shape[0], frame.shape[1]))
-        yield frame, None if first is None else engine(first, second)
-        first = second
+    head = next(frames, None)
+    if head is None:
+        return
+    size = (head.shape[0], head.shape[1])
+    engine, num_pairs = (
+        make_batch_engine(config.backend, config.tvl1, size=size),
+        pairs_at_once(config.backend, size=size),
+    )
+    if before is None:
+        yield head, None
+        last = luma(head)
+    else:
+        frames, last = itertools.chain([head], frames), luma(before)
+    while block := list(itertools.islice(frames, num_pairs)):
+        lumas = np.stack([last, *map(luma, block)])  # (N + 1, H, W)
+        yield from zip(block, engine(lumas[:-1], lumas[1:]), strict=True)
+        last = lumas[-1]
 
 
 def _discard(folder: Path) -> None:

@@ -15,7 +15,7 @@ from workers.work import Work
 def packs_of(
     work: Work, videos: Sequence[SourceVideo], config: PackConfig
 ) -> Generator[Progress, None, tuple[Mapping[str, Pack], list[LeftOutFile]]]:
-    """Make the packs of all videos, as many at once as there are cores.
+    """Make the packs of all videos, as many at once as there are cores; torch's flow uses all there is by itself.
 
     Returns:
         By video id, the packs; and the videos that have none, each of which is also an event of the job.
@@ -24,7 +24,8 @@ def packs_of(
         DiskFull, StoreUnavailable: packs cannot be written.
     """
     tasks = [_task(work, source, config) for source in videos]
-    refused = yield from pack_all(tasks, processes=len(os.sched_getaffinity(0)))
+    processes = 1 if config.backend == "torch" else len(os.sched_getaffinity(0))
+    refused = yield from pack_all(tasks, processes=processes)
     left_out = []
     for source in videos:
         reason = refused.get(source.video.id)

@@ -1,7 +1,8 @@
 """What `pfa worker` runs: `python -m workers.serve --queue flow,train`.
 
-One Celery process per queue, started again when it exits, and the dispatcher between. SIGTERM or SIGINT: running jobs
-write a checkpoint and are handed back, and no process is left.
+One Celery process per queue, started again when it exits, and the dispatcher between; at the start, a process that
+compiles the flow kernels. SIGTERM or SIGINT: running jobs write a checkpoint and are handed back, and no process is
+left.
 """
 
 import argparse
@@ -62,8 +63,14 @@ def serve(settings: Settings, queues: Sequence[str]) -> int:
         signal.signal(number, lambda *_: asked.set())
     store = Store.open(settings)
     workers = [Worker(queue, environment_of(settings)) for queue in queues]
+    warming: ChildProcess | None = ChildProcess.start(
+        "workers.warm", [str(os.getpid())], environment=environment_of(settings)
+    )
     try:
         while not asked.is_set():
+            if warming is not None and warming.wait(0):
+                warming.end()
+                warming = None
             for worker in workers:
                 worker.keep_running(time.monotonic())
             try:
@@ -72,6 +79,8 @@ def serve(settings: Settings, queues: Sequence[str]) -> int:
                 logger.warning("%s", error)
             asked.wait(min(ROUND_S, settings.lease_s / 4, settings.ring_again_s / 4))
     finally:
+        if warming is not None:
+            warming.end()
         for worker in workers:
             worker.ask_to_stop()
         deadline_s = time.monotonic() + settings.cancel_grace_s + MARGIN_S

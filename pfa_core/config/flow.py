@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pfa_core.errors import ConfigInvalid
 
-FlowBackend = Literal["fused", "opencv", "dis"]
+FlowBackend = Literal["fused", "torch", "opencv", "dis"]
 FlowPreset = Literal["paper", "fast"]
 
 

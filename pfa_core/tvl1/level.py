@@ -127,11 +127,14 @@ def make_solve(sources: str) -> Callable[..., None]:
 
 
 def make_interleave(sources: str) -> Callable[..., None]:
-    """`warp.interleave` for kernels with this fingerprint."""
-    inner = warping.interleave
+    """`warp.interleave` for kernels with this fingerprint.
+
+    It closes over nothing but text: numba finds a kernel again by what it closes over, and would compile it anew in
+    every process, and keep every copy, if that were another kernel.
+    """
 
     def interleave(image: Floats, out: Floats) -> None:
         _ = sources
-        inner(image, out)
+        warping.interleave(image, out)
 
     return compiled(interleave)

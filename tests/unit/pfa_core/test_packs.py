@@ -55,6 +55,16 @@ def test_frames_and_flow_come_back(video: Path, pack: Pack) -> None:
         np.testing.assert_array_equal(pack.flow(i), quantize(flow, bound_px=10.0))
 
 
+def test_any_backend_can_make_a_pack(video: Path, tmp_path: Path) -> None:
+    fused, batched = (
+        build(video, tmp_path / name, dataclasses.replace(CONFIG, backend=name)) for name in ("fused", "torch")
+    )
+    assert fused.num_frames == batched.num_frames == NUM_FRAMES
+    for i in range(NUM_FRAMES - 1):
+        difference = fused.flow(i).astype(int) - batched.flow(i)
+        assert np.abs(difference).mean() * fused.bound_px / 127 < 0.02
+
+
 def test_flow_block(pack: Pack) -> None:
     block = pack.flow_block(2, count=12, top=5, left=9, size=32)
     assert block.shape == (24, 32, 32)
