@@ -119,6 +119,27 @@ class JobEventRow(Base):
     data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
 
+class JobItemRow(Base):
+    """A video of a flow job, which any worker may claim. Only `pfa_store/items` changes one."""
+
+    __tablename__ = "job_items"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    video_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    status: Mapped[str] = mapped_column(String(20))
+    """`queued running done refused`."""
+    pairs: Mapped[int] = mapped_column(BIG)
+    step: Mapped[int] = mapped_column(BIG, default=0)
+    """Pairs done when it was last told."""
+    crashes: Mapped[int] = mapped_column(default=0)
+    """How often a process died of it."""
+    token: Mapped[int] = mapped_column(BIG, default=0)
+    """Fencing token, as of a job."""
+    worker: Mapped[str | None]
+    lease_until_s: Mapped[float | None]
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+
+
 class ModelRow(Base):
     """A version of a named model; its files are a model folder."""
 

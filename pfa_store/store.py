@@ -11,6 +11,7 @@ from pfa_store.datasets import Datasets
 from pfa_store.files import Files
 from pfa_store.idempotency import Idempotency
 from pfa_store.images import Images
+from pfa_store.items import Items
 from pfa_store.jobs import Jobs
 from pfa_store.keys import Keys
 from pfa_store.models import Models
@@ -32,6 +33,7 @@ class Store:
     images: Images
     datasets: Datasets
     jobs: Jobs
+    items: Items
     models: Models
     collections: Collections
     keys: Keys
@@ -63,6 +65,7 @@ class Store:
             images=images,
             datasets=Datasets(sessions, files, images, clock),
             jobs=jobs,
+            items=Items(sessions, settings, clock),
             models=Models(sessions, files, clock),
             collections=Collections(sessions, files, clock),
             keys=Keys(sessions, files, clock),

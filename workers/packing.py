@@ -1,49 +1,23 @@
 """Makes packs of many videos at once, one process per core, and survives whatever a video does to a process."""
 
-import collections
+import contextlib
 import multiprocessing
 import os
 import traceback
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from typing import Literal
 
-from pfa_core.config.flow import PackConfig
-from pfa_core.errors import InputError, PfaError, VideoUnreadable
+from pfa_core.errors import InputError, PfaError
 from pfa_core.progress import Progress
-from pfa_core.video.limits import DecodeLimits
 from pfa_store.files import disk_errors
 from workers.lifeline import die_with
+from workers.pack_tasks import ListedTasks, PackTask, Refused, Tasks
 
 POLL_S = 0.5
 """How often progress is told while nothing ends."""
-CRASHES = 2
-"""A video whose process died this often is left out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackTask:
-    """A video that is to have a pack."""
-
-    name: str
-    video: Path
-    folder: Path
-    """Where the pack goes."""
-    config: PackConfig
-    video_sha256: str
-    limits: DecodeLimits
-    num_frames: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Why a video has no pack."""
-
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +42,17 @@ def pack_all(tasks: list[PackTask], *, processes: int) -> Generator[Progress, No
         DiskFull, StoreUnavailable: the packs cannot be written.
         RuntimeError: a packing process failed for a reason that is not its video's.
     """
-    farm = _Farm(tasks, processes=min(processes, len(tasks)))
+    listed = ListedTasks(tasks)
+    yield from pack_from(listed, processes=min(processes, len(tasks)))
+    return listed.refused
+
+
+def pack_from(tasks: Tasks, *, processes: int) -> Generator[Progress, None, None]:
+    """Build packs until the supply ends; as `pack_all`. What is in hand when it is closed goes back to the supply."""
+    farm = _Farm(tasks, processes=processes)
     try:
-        while farm.busy:
-            farm.turn()
+        while farm.turn():
             yield farm.progress()
-        return farm.refused
     finally:
         farm.close()
 
@@ -92,7 +71,8 @@ class _Worker:
 
     def give(self, task: PackTask) -> None:
         self.task = task
-        self.connection.send(task)
+        with contextlib.suppress(BrokenPipeError):  # it died idle: the farm is about to notice
+            self.connection.send(task)
 
     def close(self) -> None:
         self.process.kill()
@@ -101,29 +81,27 @@ class _Worker:
 
 
 class _Farm:
-    def __init__(self, tasks: Iterable[PackTask], *, processes: int) -> None:
-        longest_first = sorted(tasks, key=lambda task: task.num_frames, reverse=True)
-        self.refused: dict[str, Refused] = {}
-        self._waiting = collections.deque(longest_first)
-        self._total = sum(_pairs(task) for task in longest_first)
-        self._done = 0
-        self._current: dict[str, int] = {}
-        self._crashes: collections.Counter[str] = collections.Counter()
+    def __init__(self, tasks: Tasks, *, processes: int) -> None:
+        self._tasks = tasks
+        self._steps: dict[str, int] = {}
         self._workers = [_Worker() for _ in range(processes)]
-        for worker in self._workers:
-            worker.give(self._waiting.popleft())
-
-    @property
-    def busy(self) -> bool:
-        return any(worker.task is not None for worker in self._workers)
 
     def progress(self) -> Progress:
-        """Pairs done; a video that is over counts in full, whatever became of it."""
-        return Progress(phase="flow", step=self._done + sum(self._current.values()), total=self._total)
+        return self._tasks.progress(self._steps)
 
-    def turn(self) -> None:
-        """Wait until a process has something to say, and hear all that have."""
-        speaking = wait([worker.connection for worker in self._workers if worker.task is not None], POLL_S)
+    def turn(self) -> bool:
+        """Give tasks to the idle, wait until a process has something to say, and hear all that have.
+
+        Returns:
+            False: nothing is left to do.
+        """
+        for worker in self._workers:
+            if worker.task is None:
+                self._employ(worker)
+        busy = [worker.connection for worker in self._workers if worker.task is not None]
+        if not busy and not (self._workers and self._tasks.awaited()):
+            return False
+        speaking = wait(busy, POLL_S)
         for position, worker in enumerate(self._workers):
             if worker.connection in speaking and worker.task is not None:
                 try:
@@ -132,48 +110,47 @@ class _Farm:
                     self._replace(position, worker.task)
                 else:
                     self._hear(worker, worker.task, report)
+        return True
 
     def close(self) -> None:
-        """Kill what runs; a half-made pack is a temporary folder that the next build removes."""
+        """Kill what runs: the whole chunks of a half-made pack stay for the next build. Its tasks are free again."""
         for worker in self._workers:
             worker.close()
+        for worker in self._workers:
+            if worker.task is not None:
+                self._tasks.release(worker.task)
+
+    def _employ(self, worker: _Worker) -> None:
+        task = self._tasks.take()
+        if task is not None:
+            self._steps[task.name] = 0
+            worker.give(task)
 
     def _hear(self, worker: _Worker, task: PackTask, report: _Report) -> None:
         match report.kind:
             case "step":
-                self._current[task.name] = min(report.step, _pairs(task))
+                self._steps[task.name] = min(report.step, task.pairs)
             case "done":
-                self._finish(worker, task)
+                self._end(worker, task)
+                self._tasks.done(task)
             case "refused":
-                self.refused[task.name] = Refused(report.code, report.message)
-                self._finish(worker, task)
+                self._end(worker, task)
+                self._tasks.refuse(task, Refused(report.code, report.message))
             case "failed":
                 raise (report.error or RuntimeError)(report.message)
 
     def _replace(self, position: int, task: PackTask) -> None:
-        """The process died (a decoder or the memory killer): try the video once more, then leave it out."""
+        """The process died (a decoder or the memory killer), and not by our hand."""
         worker = self._workers[position]
         worker.close()
-        self._workers[position] = worker = _Worker()
-        self._crashes[task.name] += 1
-        if self._crashes[task.name] < CRASHES:
-            worker.give(task)
-        else:
-            self.refused[task.name] = Refused(
-                VideoUnreadable.code, f"Its flow could not be computed: the process died {CRASHES} times."
-            )
-            self._finish(worker, task)
+        self._end(worker, task)
+        self._workers[position] = _Worker()
+        self._tasks.crashed(task)
+        self._employ(self._workers[position])
 
-    def _finish(self, worker: _Worker, task: PackTask) -> None:
-        self._current.pop(task.name, None)
-        self._done += _pairs(task)
+    def _end(self, worker: _Worker, task: PackTask) -> None:
         worker.task = None
-        if self._waiting:
-            worker.give(self._waiting.popleft())
-
-
-def _pairs(task: PackTask) -> int:
-    return max(0, task.num_frames - 1)
+        self._steps.pop(task.name, None)
 
 
 def _serve(connection: Connection, parent_pid: int) -> None:

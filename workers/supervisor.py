@@ -18,6 +18,7 @@ from pfa_store.job_record import Job
 from pfa_store.settings import Settings
 from pfa_store.store import Store
 from pfa_store.tuning import TUNING
+from workers.helping import help_with
 from workers.outcome import STOPPED, Outcome
 from workers.process import ChildProcess
 
@@ -28,15 +29,17 @@ logger = logging.getLogger(__name__)
 
 
 def run_job(job_id: str, store: Store) -> None:
-    """Run a job if it is queued; safe to call twice.
+    """Run a job if it is queued, help with it if it runs and is shared; safe to call any number of times.
 
     Raises:
         StoreUnavailable: the database did not answer when the job was to be claimed.
     """
     job = store.jobs.claim(job_id, f"{socket.gethostname()}:{os.getpid()}")
-    if job is not None:
-        with _told_to_stop() as stop:
+    with _told_to_stop() as stop:
+        if job is not None:
             Supervisor(store, job, stop).run()
+        else:
+            help_with(job_id, store, environment_of(store.settings), lambda: stop.is_set)
 
 
 class StopFlag:

@@ -12,25 +12,27 @@ from workers.supervisor import environment_of
 
 
 class Service:
-    """Workers for both queues."""
+    """Workers for both queues; started twice, they are two of each."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "workers.serve", "--queue", "flow,train"],
-            env=environment_of(self._settings),
-            cwd=Path(__file__).parents[3],
+        self._started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "workers.serve", "--queue", "flow,train"],
+                env=environment_of(self._settings),
+                cwd=Path(__file__).parents[3],
+            )
         )
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Signal it and wait until neither it nor any process that it started is left."""
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(60)
-            self._process = None
+        """Signal it and wait until no process of it is left."""
+        for process in self._started:
+            process.send_signal(number)
+        while self._started:
+            self._started.pop().wait(60)
         wait_for(lambda: not self.processes(), what="the end of every process", timeout_s=30)
 
     def processes(self, needle: str = "") -> dict[int, str]:

@@ -18,7 +18,8 @@ from pfa_core.video.limits import DecodeLimits
 from pfa_store.errors import StoreUnavailable
 from tests.integration.clips import write_clip
 from tests.waiting import wait_for
-from workers.packing import PackTask, Refused, pack_all
+from workers.pack_tasks import PackTask, Refused
+from workers.packing import pack_all
 
 CONFIG = PackConfig(short_side_px=64, backend="dis", tvl1=fast())
 
