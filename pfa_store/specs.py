@@ -134,7 +134,7 @@ def resolve(preset: C, overrides: Mapping[str, Any]) -> C:
         return TypeAdapter(type(preset)).validate_python(merged)
     except ValidationError as error:
         faults = "; ".join(
-            f"config.{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
+            f"config.{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:10]
         )
         raise ConfigInvalid(f"The configuration cannot be used: {faults}.") from error
 
