@@ -79,11 +79,11 @@ def test_the_child_has_given_up_its_rights(video: Path, monkeypatch: pytest.Monk
 
 def test_a_child_that_hangs_is_ended(video: Path) -> None:
     before = children()
-    frames = read_frames(video, limits=DecodeLimits(timeout_s=0.5))
+    frames = read_frames(video, limits=DecodeLimits(timeout_s=5))
     next(frames)
     (child,) = children() - before
     os.kill(child, signal.SIGSTOP)
-    with pytest.raises(DecodeTimeout, match=r"0\.5 s"):
+    with pytest.raises(DecodeTimeout, match="5 s"):
         list(frames)
     assert children() == before
 
