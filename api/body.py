@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from api.errors import MediaUnsupported, RequestInvalid
 from api.limits import too_large
-from api.problems import describe, fault_of
+from api.problems import MAX_FAULTS, describe, faults_of
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -76,5 +76,6 @@ def validated(value: object, model: type[M], *, where: str) -> M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        faults = [fault_of({**fault, "loc": (where, *fault["loc"])}) for fault in error.errors()]
+        found = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_FAULTS]
+        faults = faults_of([{**fault, "loc": (where, *fault["loc"])} for fault in found])
         raise RequestInvalid(f"The request cannot be used: {describe(faults)}.", errors=faults) from error

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 CLIENT_GONE = 499
 """nginx's status for a client that hung up before its answer; nobody receives it, the metrics count it."""
+
+MAX_FAULTS = 100
+"""Most faults of one request that its answer names."""
 
 STATUS_OF: dict[type[PfaError], HTTPStatus] = {
     core.VideoUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -74,6 +77,15 @@ _HEADERS_OF: dict[HTTPStatus, Mapping[str, str]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="pfa"'},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
 }
+
+_LIST_OF: dict[type[PfaError], str] = {
+    store.VideoNotFound: "GET /videos",
+    store.DatasetNotFound: "GET /datasets",
+    store.JobNotFound: "GET /jobs",
+    store.ModelNotFound: "GET /models",
+    store.CollectionNotFound: "GET /collections",
+}
+"""Where those that do exist are listed."""
 
 _ADVICE_OF: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "There is no such path here; /openapi.json lists them all.",
@@ -129,14 +141,16 @@ async def _deliberate(request: Request, error: Exception) -> Response:
         logger.error("%s %s: %s: %s", request.method, request.url.path, error.code, error)
     wait_s = error.facts.get("retry_after_s")
     headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
+    known = _LIST_OF.get(type(error))
+    detail = str(error) if known is None else f"{error} {known} lists those that there are."
     return problem(
-        status, code=error.code, detail=str(error), instance=request.url.path, facts=error.facts, headers=headers
+        status, code=error.code, detail=detail, instance=request.url.path, facts=error.facts, headers=headers
     )
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = [fault_of(fault) for fault in error.errors()]
+    faults = faults_of(error.errors())
     return problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         code=web.RequestInvalid.code,
@@ -144,6 +158,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
         instance=request.url.path,
         facts={"errors": faults},
     )
+
+
+def faults_of(faults: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The first MAX_FAULTS of what pydantic found wrong: a body of a million wrong keys gets a short answer."""
+    return [fault_of(fault) for fault in faults[:MAX_FAULTS]]
 
 
 def fault_of(fault: Mapping[str, Any]) -> dict[str, str]:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from pfa_core.durable import flush, sha256_of, write_atomic
 from pfa_core.errors import CheckpointDamaged, CheckpointMismatch
+from pfa_core.tensor_files import save_tensors
 
 KEPT = 2
 
@@ -51,7 +52,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, config_sha256: str)
     tensors = folder / f"step-{checkpoint.step:08d}.safetensors"
     temporary = tensors.with_name(f".{tensors.name}.{os.getpid()}.tmp")
     try:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}, temporary)
+        save_tensors(checkpoint.tensors, temporary)
         flush(temporary)
         sha = sha256_of(temporary)
         temporary.replace(tensors)

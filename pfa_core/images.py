@@ -35,22 +35,26 @@ def read_image(data: bytes, *, max_pixels: int, max_bytes: int | None = None) ->
         ImageTooSmall: a side below 16 px.
     """
     if max_bytes is not None and len(data) > max_bytes:
-        raise ImageTooLarge(f"The image has {len(data)} bytes; at most {max_bytes} are allowed.")
-    image = _open(data)
+        raise ImageTooLarge(f"The image has {len(data)} bytes; at most {max_bytes} are allowed. Send a smaller one.")
+    image = _open(data, max_pixels=max_pixels)
     width, height = image.size
     if width * height > max_pixels:
-        raise ImageTooLarge(f"The image is {width} x {height} px; at most {max_pixels} px in all are allowed.")
+        raise ImageTooLarge(
+            f"The image is {width} x {height} px; at most {max_pixels} px in all are allowed. Send a smaller one."
+        )
     if min(width, height) < MIN_SIDE_PX:
-        raise ImageTooSmall(f"The image is {width} x {height} px; each side needs {MIN_SIDE_PX} px or more.")
+        raise ImageTooSmall(
+            f"The image is {width} x {height} px; each side needs {MIN_SIDE_PX} px or more. Send a larger one."
+        )
     try:
         image.load()
         pixels = np.array(_rgb(_upright(image)), np.uint8)
     except _DAMAGE as error:
-        raise ImageUnreadable(f"The image is damaged: {error}.") from error
+        raise ImageUnreadable(f"The image is damaged: {error}. Send an intact copy.") from error
     return pixels
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, *, max_pixels: int) -> Image.Image:
     """The image with its header read and nothing decoded."""
     formats = [name for magic, offset, name in _MAGIC if data[offset : offset + len(magic)] == magic]
     if not formats:
@@ -58,11 +62,14 @@ def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=formats)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLarge(f"The image is too large: {error}") from error
+        raise ImageTooLarge(
+            f"The image has more than {Image.MAX_IMAGE_PIXELS} px; at most {max_pixels} px in all are allowed."
+            " Send a smaller one."
+        ) from error
     except UnidentifiedImageError as error:
-        raise ImageUnreadable(f"The {formats[0]} image is damaged.") from error
+        raise ImageUnreadable(f"The {formats[0]} image is damaged. Send an intact copy.") from error
     except _DAMAGE as error:
-        raise ImageUnreadable(f"The {formats[0]} image is damaged: {error}.") from error
+        raise ImageUnreadable(f"The {formats[0]} image is damaged: {error}. Send an intact copy.") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from pfa_core.backbones import appearance_of, copy_backbone
@@ -23,6 +23,7 @@ from pfa_core.model_card import model_card
 from pfa_core.nets.action import ActionNet
 from pfa_core.nets.pose import PoseNet
 from pfa_core.nets.triplet import TripletNet
+from pfa_core.tensor_files import save_tensors
 
 __all__ = [
     "appearance_of", "build", "copy_backbone", "library_version", "load_model", "read_manifest", "save_model",
@@ -84,8 +85,8 @@ def library_version() -> str:
 
 def _write(folder: Path, module: nn.Module, manifest: Manifest) -> Manifest:
     folder.chmod(0o755)  # mkdtemp's 0700 would hide the model from its group
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    save_file(state, folder / WEIGHTS)
+    state = module.state_dict()
+    save_tensors(state, folder / WEIGHTS)
     _write_json(folder / CONFIG, manifest.config.to_json())
     _write_json(folder / METRICS, manifest.metrics)
     (folder / CARD).write_text(model_card(manifest, num_weights=sum(tensor.numel() for tensor in state.values())))

@@ -25,6 +25,9 @@ from pfa_store.errors import StoreUnavailable
 BUSY_TIMEOUT_MS = 10_000
 """How long a SQLite statement waits for another process's transaction."""
 
+_NO_SPACE = ("database or disk is full", "No space left on device")
+"""What SQLite and PostgreSQL say. It stays StoreUnavailable, which workers wait for: jobs go on once there is space."""
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_KEY = 0x70666131
 """PostgreSQL advisory lock that a migrating process holds; any constant does ("pfa1")."""
@@ -108,6 +111,10 @@ def translated() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError, DisconnectionError, PoolTimeout) as error:
         cause = getattr(error, "orig", None) or error
+        if any(words in str(cause) for words in _NO_SPACE):
+            raise StoreUnavailable(
+                "The database's disk is full. Delete something, or ask the administrator; then try again."
+            ) from error
         raise StoreUnavailable(f"The database does not answer just now; try again. ({cause})") from error
     except OSError as error:
         raise StoreUnavailable(f"The data folder cannot be used just now: {error}") from error

@@ -216,14 +216,20 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+FULL = "The disk of the data folder is full. Delete something, or ask the administrator."
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the operating system says that there is no space, or no quota, left."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextlib.contextmanager
 def disk_errors() -> Iterator[None]:
     """Turn what the operating system says about files into errors of ours."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(
-                "The disk of the data folder is full. Delete something, or ask the administrator."
-            ) from error
+        if is_full(error):
+            raise DiskFull(FULL) from error
         raise StoreUnavailable(f"The data folder cannot be used just now: {error}") from error

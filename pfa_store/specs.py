@@ -129,14 +129,26 @@ def resolve(preset: C, overrides: Mapping[str, Any]) -> C:
     Raises:
         ConfigInvalid: an unknown key, a value of the wrong type, or one out of range; the message names each.
     """
-    merged = _merge(asdict(preset), overrides)  # type: ignore[call-overload]  # every preset is a dataclass
+    plain: dict[str, Any] = asdict(preset)  # type: ignore[call-overload]  # every preset is a dataclass
+    merged = _merge(plain, overrides)
     try:
         return TypeAdapter(type(preset)).validate_python(merged)
     except ValidationError as error:
         faults = "; ".join(
-            f"config.{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
+            f"config.{'.'.join(str(part) for part in fault['loc'])}: {_advice(fault, plain)}"
+            for fault in error.errors()[:10]
         )
         raise ConfigInvalid(f"The configuration cannot be used: {faults}.") from error
+
+
+def _advice(fault: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
+    """What is wrong with one value; of a key that does not exist, which keys do."""
+    if fault["type"] != "unexpected_keyword_argument":
+        return str(fault["msg"])
+    known: Any = plain
+    for part in fault["loc"][:-1]:
+        known = known[part]
+    return f"there is no such key; there are {', '.join(known)}"
 
 
 def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

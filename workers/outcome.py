@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pfa_store.files import Files
+from pfa_core.errors import PfaError
+from pfa_store.errors import DiskFull
+from pfa_store.files import FULL, Files, is_full
 
 NAME = "outcome.json"
 
@@ -28,6 +30,15 @@ class Outcome:
     result: Mapping[str, Any] | None = None
     code: str | None = None
     message: str | None = None
+
+    @staticmethod
+    def of(error: Exception) -> "Outcome":
+        """How a job ends that this error ended: what is not deliberate is named only where its user can help."""
+        if isinstance(error, PfaError):
+            return Outcome(code=error.code, message=str(error))
+        if is_full(error):
+            return Outcome(code=DiskFull.code, message=f"{FULL} Then start the job again.")
+        return Outcome(code="internal", message="An unexpected error; the job's log has the details.")
 
     def write(self, files: Files, folder: Path) -> None:
         """Leave it in the attempt's folder, atomically."""

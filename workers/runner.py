@@ -93,12 +93,12 @@ def _outcome_of(work: Work, stop: StopFlag) -> Outcome:
         raise
     except PfaError as error:
         logger.exception("the job failed")
-        return Outcome(code=error.code, message=str(error))
+        return Outcome.of(error)
     except Exception as error:
         logger.exception("the job crashed")
         if stop.is_set:  # while it was stopping: what the last checkpoint holds is what there is
             raise Stopped from error
-        return Outcome(code="internal", message="An unexpected error; the job's log has the details.")
+        return Outcome.of(error)
 
 
 def _listen(handler: Handler, work: Work, stop: StopFlag) -> JobResult:

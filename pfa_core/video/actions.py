@@ -44,9 +44,11 @@ def answer(request: Request, out: int) -> dict[str, Any]:
     except av.error.MemoryError as error:
         raise MemoryError from error
     except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as error:
-        raise VideoUnsupported(f"The video's coding is not supported: {error.strerror}.") from error
+        raise VideoUnsupported(
+            f"The video's coding is not supported: {error.strerror}. Encode it anew, as H.264 say."
+        ) from error
     except av.FFmpegError as error:
-        raise VideoUnreadable(f"The video is damaged: {error.strerror}.") from error
+        raise VideoUnreadable(f"The video is damaged: {error.strerror}. Send an intact copy.") from error
 
 
 def scaled_size(frame: VideoFrame, stream: VideoStream, request: Request) -> tuple[int, int]:

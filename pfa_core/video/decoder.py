@@ -28,11 +28,11 @@ def video_stream(container: InputContainer, request: Request) -> VideoStream:
     """
     streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not streams:
-        raise VideoUnsupported("The file holds no video.")
+        raise VideoUnsupported("The file holds no video. Send one with a video track.")
     stream = streams[0]
     context = stream.codec_context
     if context is None:
-        raise VideoUnsupported("The video's coding is not known.")
+        raise VideoUnsupported("The video's coding is not known. Encode it anew, as H.264 for example.")
     check_cap("pixels a frame", context.width * context.height, request.max_pixels)
     check_cap("frames", stream.frames, request.max_frames)
     check_cap("seconds", duration_s(container, stream), request.max_duration_s)
@@ -50,7 +50,9 @@ def check_cap(what: str, value: float, most: float) -> None:
     """Raises: VideoTooLarge."""
     if value > most:
         raise VideoTooLarge(
-            f"The video has {value:.10g} {what}; at most {most:.10g} are allowed.", value=value, most=most
+            f"The video has {value:.10g} {what}; at most {most:.10g} are allowed. Send a smaller or shorter one.",
+            value=value,
+            most=most,
         )
 
 
@@ -75,7 +77,7 @@ def frames(container: InputContainer, stream: VideoStream, request: Request) -> 
         check_cap("pixels a frame", frame.width * frame.height, request.max_pixels)
         yield frame
     if not count:
-        raise VideoUnreadable("The video holds no frame that decodes.", num_frames=0)
+        raise VideoUnreadable("The video holds no frame that decodes. Send an intact copy.", num_frames=0)
 
 
 def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
@@ -100,7 +102,7 @@ def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
         for frame in held_back(stream):
             count += 1
             yield frame
-        message = f"The video is damaged after {count} frames: {damage.strerror}."
+        message = f"The video is damaged after {count} frames: {damage.strerror}. Send an intact copy, or cut it there."
         raise VideoUnreadable(message, num_frames=count) from damage
 
 

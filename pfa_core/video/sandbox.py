@@ -46,7 +46,7 @@ def open_container(path: Path, limits: DecodeLimits) -> Container:
     num_bytes = path.stat().st_size
     if num_bytes > limits.max_bytes:
         raise VideoTooLarge(
-            f"The video has {num_bytes} bytes; at most {limits.max_bytes} are allowed.",
+            f"The video has {num_bytes} bytes; at most {limits.max_bytes} are allowed. Send a smaller one.",
             value=num_bytes,
             most=limits.max_bytes,
         )
@@ -187,7 +187,9 @@ class Sandbox:
         if status == -signal.SIGXCPU:
             return _timeout(self._limits)
         how = signal.Signals(-status).name if status is not None and status < 0 else f"status {status}"
-        return VideoUnreadable(f"The decoder crashed on this video ({how}). It is damaged or malicious.", status=status)
+        return VideoUnreadable(
+            f"The decoder crashed on this video ({how}). It is damaged or malicious; encode it anew.", status=status
+        )
 
 
 def _timeout(limits: DecodeLimits) -> DecodeTimeout:

@@ -10,7 +10,7 @@ import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from pfa_store.database import make_engine, to_json
+from pfa_store.database import make_engine, to_json, translated
 from pfa_store.errors import StoreUnavailable
 from pfa_store.schema import Base
 from pfa_store.settings import Settings
@@ -64,6 +64,16 @@ def test_no_database_is_store_unavailable(tmp_path: Path) -> None:
     url = f"postgresql://nobody@/none?host={tmp_path}"
     with pytest.raises(StoreUnavailable):
         Store.open(Settings(data_dir=tmp_path, database_url=url))
+
+
+def test_a_full_database_says_so(tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'a.sqlite3'}")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE big (content BLOB)")
+        connection.exec_driver_sql("PRAGMA max_page_count = 2")  # SQLite's own way to run out of space
+        with pytest.raises(StoreUnavailable, match=r"disk is full\. Delete something"), translated():
+            connection.exec_driver_sql("INSERT INTO big VALUES (zeroblob(1000000))")
+    engine.dispose()
 
 
 def test_a_data_folder_that_is_a_file_is_store_unavailable(tmp_path: Path) -> None:

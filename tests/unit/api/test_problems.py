@@ -9,9 +9,12 @@ from fastapi import FastAPI
 
 import api.errors  # noqa: F401  # adds its leaves to the tree
 import pfa_store.errors  # noqa: F401  # as above
+from api.body import validated
 from api.errors import QueueFull, Unauthenticated
 from api.problems import MEDIA_TYPE, STATUS_OF, install, problem
+from api.schemas.predict import ModelParams
 from pfa_core.errors import PfaError, VideoTooShort
+from pfa_store.errors import ModelNotFound
 
 
 def leaves(kind: type[PfaError]) -> set[type[PfaError]]:
@@ -60,6 +63,14 @@ def application() -> FastAPI:
     def bug() -> None:
         raise RuntimeError("secret internals")
 
+    @app.get("/lost")
+    def lost() -> None:
+        raise ModelNotFound("There is no model 'x'.")
+
+    @app.get("/crowd")
+    def crowd() -> None:
+        validated({str(number): number for number in range(5000)}, ModelParams, where="body")
+
     @app.get("/typed")
     def typed(number: int) -> int:
         return number
@@ -81,6 +92,17 @@ def test_a_deliberate_error_says_what_to_do_and_carries_its_facts() -> None:
         "num_frames": 5,
         "needed": 13,
     }
+
+
+def test_what_is_not_found_says_where_to_look() -> None:
+    assert answer("GET", "/lost").json()["detail"] == "There is no model 'x'. GET /models lists those that there are."
+
+
+def test_thousands_of_faults_get_a_short_answer() -> None:
+    response = answer("GET", "/crowd")
+    assert response.json()["code"] == "request_invalid"
+    assert len(response.json()["errors"]) == 100
+    assert len(response.content) < 20_000
 
 
 def test_waiting_and_signing_in_have_their_headers() -> None:

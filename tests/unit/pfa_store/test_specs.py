@@ -33,7 +33,7 @@ def test_an_override_changes_one_value() -> None:
     ("config", "named"),
     [
         ({"stepz": 1}, "config.stepz"),
-        ({"learn": {"stepz": 1}}, "config.learn.stepz"),
+        ({"learn": {"stepz": 1}}, "config.learn.stepz: there is no such key; there are batch_size, steps, "),
         ({"learn": {"steps": "many"}}, "config.learn.steps"),
         ({"learn": 3}, "config.learn"),
         ({"gap_frames": 0}, "gap_frames"),
