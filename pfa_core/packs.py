@@ -7,7 +7,7 @@ job. `pack_format` tells how it lies on disk.
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import cv2
@@ -188,9 +188,9 @@ def build_pack(
     with contextlib.suppress(PackDamaged):
         return Pack.open(folder)
     with scratch_folder(folder) as scratch:
-        pairs = _frames_and_flow(video, config, limits)
-        with PackWriter(scratch, config) as writer, contextlib.closing(pairs):
-            for frame, flow_px in pairs:
+        decoded = read_frames(video, limits=limits, short_side_px=config.short_side_px)
+        with PackWriter(scratch, config) as writer, contextlib.closing(decoded) as frames:
+            for frame, flow_px in frames_with_flow(frames, config):
                 writer.add_frame(frame)
                 if flow_px is not None:
                     writer.add_flow(flow_px)
@@ -202,22 +202,28 @@ def build_pack(
         return _publish(scratch, folder)
 
 
-def _frames_and_flow(
-    video: Path, config: PackConfig, limits: DecodeLimits
-) -> Generator[tuple[NDArray[np.uint8], NDArray[np.float32] | None], None, None]:
-    """Every frame with the flow that leads to it, in px; the first has none."""
-    with contextlib.closing(read_frames(video, limits=limits, short_side_px=config.short_side_px)) as frames:
-        before = next(frames, None)
-        if before is None:
-            return
-        yield before, None
-        size = (before.shape[0], before.shape[1])
-        engine = make_batch_engine(config.backend, config.tvl1, size=size)
-        last = luma(before)
-        while block := list(itertools.islice(frames, pairs_at_once(config.backend, size=size))):
-            now = np.stack([last, *map(luma, block)])  # (N + 1, H, W)
-            yield from zip(block, engine(now[:-1], now[1:]), strict=True)
-            last = now[-1]
+def frames_with_flow(
+    frames: Iterator[NDArray[np.uint8]], config: PackConfig, *, at_once: int | None = None
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32] | None]]:
+    """Every frame with the flow that leads to it, in px; the first has none.
+
+    Args:
+        frames: (H, W, 3) uint8 RGB.
+        config: says how flow is measured.
+        at_once: pairs in a batch, held in memory together; None suits the backend and the device.
+    """
+    before = next(frames, None)
+    if before is None:
+        return
+    yield before, None
+    size = (before.shape[0], before.shape[1])
+    engine = make_batch_engine(config.backend, config.tvl1, size=size)
+    at_once = at_once or pairs_at_once(config.backend, size=size)
+    last = luma(before)
+    while block := list(itertools.islice(frames, at_once)):
+        now = np.stack([last, *map(luma, block)])  # (N + 1, H, W)
+        yield from zip(block, engine(now[:-1], now[1:]), strict=True)
+        last = now[-1]
 
 
 def _publish(scratch: Path, folder: Path) -> Pack:
