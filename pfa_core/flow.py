@@ -16,7 +16,7 @@ from pfa_core.errors import ConfigInvalid, ImageTooSmall
 MIN_SIDE_PX = 16
 """The smallest pyramid level of TV-L1."""
 GPU_BATCH_PIXELS = 64 * 320 * 240
-"""Pixels of a batch on a GPU: 64 pairs of UCF101's size, about 640 MB while they are computed."""
+"""Pixels of a batch on a GPU: 64 pairs of UCF101's size, some 3.5 GB while they are computed. To be tuned on one."""
 
 
 class FlowEngine(Protocol):

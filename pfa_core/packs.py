@@ -119,7 +119,7 @@ def _fill(
             yield chunks.num_frames
         while not chunks.complete:
             with chunks.begin() as chunk:
-                for frame, flow_px in _with_flow(before, itertools.islice(frames, chunk_frames), config):
+                for frame, flow_px in frames_with_flow(itertools.islice(frames, chunk_frames), config, before=before):
                     chunk.add_frame(frame)
                     if flow_px is not None:
                         chunk.add_flow(flow_px)
@@ -128,27 +128,31 @@ def _fill(
                 chunk.seal(last=chunk.num_frames < chunk_frames)
 
 
-def _with_flow(
-    before: Frame | None, frames: Iterator[Frame], config: PackConfig
+def frames_with_flow(
+    frames: Iterator[Frame], config: PackConfig, *, before: Frame | None = None, at_once: int | None = None
 ) -> Iterator[tuple[Frame, NDArray[np.float32] | None]]:
     """Every frame with the flow that leads to it, in px; a video's first has none.
 
-    Every chunk gets an engine of its own, so that its flow does not depend on who did the chunks before it.
+    Every call makes an engine of its own, so that a chunk's flow does not depend on who did the chunks before it.
+
+    Args:
+        frames: (H, W, 3) uint8 RGB.
+        config: says how flow is measured.
+        before: the frame before the first, where there is one.
+        at_once: pairs in a batch, held in memory together; None suits the backend and the device.
     """
     head = next(frames, None)
     if head is None:
         return
     size = (head.shape[0], head.shape[1])
-    engine, num_pairs = (
-        make_batch_engine(config.backend, config.tvl1, size=size),
-        pairs_at_once(config.backend, size=size),
-    )
+    engine = make_batch_engine(config.backend, config.tvl1, size=size)
+    at_once = at_once or pairs_at_once(config.backend, size=size)
     if before is None:
         yield head, None
         last = luma(head)
     else:
         frames, last = itertools.chain([head], frames), luma(before)
-    while block := list(itertools.islice(frames, num_pairs)):
+    while block := list(itertools.islice(frames, at_once)):
         lumas = np.stack([last, *map(luma, block)])  # (N + 1, H, W)
         yield from zip(block, engine(lumas[:-1], lumas[1:]), strict=True)
         last = lumas[-1]

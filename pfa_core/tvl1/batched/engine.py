@@ -32,7 +32,7 @@ GPU_CHECK_EVERY = 6
 class BatchedTvL1:
     """TV-L1 for batches of pairs of one size. A `BatchEngine`.
 
-    Holds about 130 bytes per pixel and pair while it computes.
+    Takes about 700 bytes per pixel and pair while it computes (on a CPU), most of them for the median.
     """
 
     def __init__(

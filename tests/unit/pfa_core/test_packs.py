@@ -15,7 +15,7 @@ import pytest
 from pfa_core.config.flow import PackConfig, fast, paper
 from pfa_core.errors import PackDamaged, VideoTooShort, VideoUnreadable
 from pfa_core.flow import luma, make_engine
-from pfa_core.packs import Pack, build_pack, pack_key
+from pfa_core.packs import Pack, build_pack, frames_with_flow, pack_key
 from pfa_core.progress import Progress, run_to_end
 from pfa_core.quantize import dequantize, quantize
 from pfa_core.video.decode import read_frames
@@ -63,6 +63,18 @@ def test_any_backend_can_make_a_pack(video: Path, tmp_path: Path) -> None:
     for i in range(NUM_FRAMES - 1):
         difference = fused.flow(i).astype(int) - batched.flow(i)
         assert np.abs(difference).mean() * fused.bound_px / 127 < 0.02
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 15, 100])
+def test_batches_do_not_show(video: Path, at_once: int) -> None:
+    frames = list(read_frames(video, limits=LIMITS, short_side_px=48))
+    engine = make_engine("dis", fast(), size=(48, 64))
+    found = list(frames_with_flow(iter(frames), CONFIG, at_once=at_once))
+    assert [frame.tobytes() for frame, _ in found] == [frame.tobytes() for frame in frames]
+    assert found[0][1] is None
+    for i, (_, flow) in enumerate(found[1:]):
+        assert flow is not None
+        np.testing.assert_array_equal(flow, engine(luma(frames[i]), luma(frames[i + 1])))
 
 
 def test_flow_block(pack: Pack) -> None:
