@@ -68,23 +68,23 @@ class Items:
         self._clock = clock
 
     def enqueue(self, job: Job, pairs: Mapping[str, int]) -> None:
-        """Record the items of a job by video id. Those that an earlier attempt ended stay ended; what its runner held,
-        which is gone, can be claimed again.
+        """Record the items of a job by video id, at the start of an attempt.
+
+        What an earlier attempt refused stays refused. What it had done is queued again: the packs are found, so that
+        costs a look at their checksums. So is what its runner, which is gone, had in hand.
 
         Raises:
             LostLease: another attempt has begun, or the job is over.
         """
+        orphaned = and_(
+            JobItemRow.status == "running", JobItemRow.worker.startswith(_OWNER), JobItemRow.worker != owner(job)
+        )
         with self._sessions.writing() as session:
             hold(session, job)
             session.execute(
                 update(JobItemRow)
-                .where(
-                    JobItemRow.job_id == job.id,
-                    JobItemRow.status == "running",
-                    JobItemRow.worker.startswith(_OWNER),
-                    JobItemRow.worker != owner(job),
-                )
-                .values(status="queued", worker=None, lease_until_s=None)
+                .where(JobItemRow.job_id == job.id, or_(JobItemRow.status == "done", orphaned))
+                .values(status="queued", step=0, worker=None, lease_until_s=None)
             )
             known = set(session.scalars(select(JobItemRow.video_id).where(JobItemRow.job_id == job.id)))
             session.add_all(

@@ -128,6 +128,8 @@ def test_a_silent_worker_loses_its_item(store: Store, clock: Clock) -> None:
 
 def test_a_later_attempt_goes_on(store: Store) -> None:
     job = running(store)
+    store.items.enqueue(job, {**PAIRS, "vid_d": 40})
+    store.items.refuse(claimed(store, job, owner(job)), "video_too_short", "too short")
     store.items.finish(claimed(store, job, owner(job)))
     claimed(store, job, owner(job))
     helped = claimed(store, job, "helper")
@@ -136,7 +138,12 @@ def test_a_later_attempt_goes_on(store: Store) -> None:
     again = store.jobs.claim(job.id, "w")
     assert again is not None
     store.items.enqueue(again, PAIRS)
-    assert statuses(store, again) == {"vid_a": "running", "vid_b": "done", "vid_c": "queued"}
+    assert statuses(store, again) == {
+        "vid_a": "running",
+        "vid_b": "queued",
+        "vid_c": "queued",
+        "vid_d": "refused",
+    }
     store.items.finish(helped)
     with pytest.raises(LostLease):
         store.items.enqueue(job, PAIRS)

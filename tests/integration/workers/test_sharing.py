@@ -49,10 +49,12 @@ def flow_job(store: Store, *, num_videos: int, num_frames: int = 4) -> Job:
 
 
 def supply(store: Store, job: Job, worker: str, *, waits: bool = True) -> ItemTasks:
+    """A worker's view of the job's items, which the first one records."""
     spec = job.request
     assert isinstance(spec, FlowSpec)
     tasks = {name: task_of(store, store.videos.get(name), spec.resolve()) for name in spec.videos}
-    store.items.enqueue(job, {name: task.pairs for name, task in tasks.items()})
+    if not store.items.all(job.id):
+        store.items.enqueue(job, {name: task.pairs for name, task in tasks.items()})
     return ItemTasks(store, job.id, tasks, worker=worker, waits=waits)
 
 
