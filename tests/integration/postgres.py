@@ -46,7 +46,7 @@ def running(binaries: Path) -> Iterator[Postgres]:
     if os.geteuid() == 0:
         user = "postgres" if _exists("postgres") else "nobody"
         shutil.chown(folder, user)
-        become = ["runuser", "-u", user, "--"]
+        become = [shutil.which("runuser") or "/usr/sbin/runuser", "-u", user, "--"]
     cluster = folder / "cluster"
     options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
     try:
