@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -205,5 +206,6 @@ def _learn(steps: int) -> Mapping[str, Any]:
 
 
 def _spread(found: Sequence[T], count: int) -> Sequence[T]:
-    """At most `count` of them, evenly spaced."""
-    return [found[i * len(found) // count] for i in range(count)] if len(found) > count else found
+    """At most `count` of them from all over: drawn, since the clips follow each other in a regular order."""
+    chosen = random.Random(len(found)).sample(range(len(found)), min(count, len(found)))
+    return [found[place] for place in sorted(chosen)]
