@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pfa_core import seeds
 from pfa_core.checkpoint import digest_of
+from pfa_core.colour import vary_colours
 from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.engine import device_of, train
 from pfa_core.errors import ConfigInvalid, InputError, NoUsableVideos, VideoStill, VideoTooShort
@@ -86,7 +87,7 @@ def pretrain(
         batch_of=lambda step: sample_batch(
             store, config, count=config.learn.batch_size, rng=seeds.generator(seed, TRAIN, step)
         ),
-        loss_of=lambda net, batch: loss_of(net, batch, bound_px=config.pack.bound_px),
+        loss_of=lambda net, batch: loss_of(net, batch, config),
         learn=config.learn,
         folder=folder,
         config_sha256=digest_of(config, seed, [_identity(part) for part in (learned, held_out)]),
@@ -102,14 +103,12 @@ def _identity(videos: Sequence[PretrainVideo]) -> list[str]:
     return [video.pack.video_sha256 for video in videos]
 
 
-def loss_of(net: nn.Module, batch: TripletBatch, *, bound_px: float) -> tuple[Tensor, dict[str, Any]]:
+def loss_of(net: nn.Module, batch: TripletBatch, config: PretrainConfig) -> tuple[Tensor, dict[str, Any]]:
     """The pretext loss of a batch, and the share of (pair, block) combinations judged rightly."""
-    logits = net(
-        normalise_rgb(batch.first_u8),
-        normalise_rgb(batch.second_u8),
-        normalise_flow(batch.block_i8, bound_px=bound_px),
-        batch.negatives,
-    )
+    first, second = normalise_rgb(batch.first_u8), normalise_rgb(batch.second_u8)
+    if config.colours:
+        first, second = vary_colours(first, second, strength=config.colours)
+    logits = net(first, second, normalise_flow(batch.block_i8, bound_px=config.pack.bound_px), batch.negatives)
     said_yes = logits.detach().argmax(dim=2).bool()  # (B, 1 + N)
     right = said_yes[:, :1].sum() + (~said_yes[:, 1:]).sum()
     return pretext_loss(logits), {"accuracy": right / said_yes.numel()}

@@ -26,6 +26,9 @@ class PretrainConfig:
     """Mirror half of the triplets."""
     reverse: bool = True
     """Play half of the triplets backwards."""
+    colours: float = 0.0
+    """How much the colours of a pair are changed, 0..1, both frames alike; see `colour.vary_colours`. Not in the
+    paper."""
     val_fraction: float = 0.15
     """Share of the groups (of the videos, where no groups are known) held out for validation."""
     val_triplets: int = 256
@@ -36,6 +39,8 @@ class PretrainConfig:
             raise ConfigInvalid(f"gap_frames must be >= 1, got {self.gap_frames}")
         if self.num_negatives < 1:
             raise ConfigInvalid(f"num_negatives must be >= 1, got {self.num_negatives}")
+        if not 0 <= self.colours <= 1:
+            raise ConfigInvalid(f"colours must lie in [0, 1], got {self.colours}")
         if not 0 <= self.val_fraction < 1:
             raise ConfigInvalid(f"val_fraction must lie in [0, 1), got {self.val_fraction}")
         if self.val_triplets < 1:

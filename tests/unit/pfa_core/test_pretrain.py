@@ -36,6 +36,7 @@ def tiny(*, steps: int = 4, rate: float = 0.02) -> PretrainConfig:
     return replace(
         base,
         net=NetConfig(width=1 / 16, crop_px=64, norm="batch", dropout=0.0),
+        colours=0.1,
         pack=replace(base.pack, short_side_px=64, bound_px=BOUND_PX),
         learn=replace(
             base.learn, batch_size=8, steps=steps, learning_rate=rate, validate_every_steps=2,
@@ -103,7 +104,7 @@ def test_memorises_eight_samples(tmp_path: Path) -> None:
     with seeds.seeded(1):
         net = TripletNet(config.net)
     run = train(
-        net, batch_of=lambda _: batch, loss_of=lambda n, b: loss_of(n, b, bound_px=BOUND_PX), learn=config.learn,
+        net, batch_of=lambda _: batch, loss_of=lambda n, b: loss_of(n, b, config), learn=config.learn,
         folder=tmp_path, config_sha256="x", device=torch.device("cpu"), seed=0,
     )  # fmt: skip
     result = run_to_end(run, lambda _: None)
