@@ -35,8 +35,9 @@ def admitted(spec: Spec, store: Store, *, left_out: Sequence[LeftOut] = ()) -> S
             _need_videos([*left_out, *(_fault(video, 2) for video, _ in _videos(spec, store))], at_least=1)
         case PretrainSpec():
             config = spec.resolve()
-            needed = config.gap_frames + 1
-            faults = [_held_out(video, split) or _fault(video, needed) for video, split in _videos(spec, store)]
+            faults = [
+                _held_out(video, split) or _fault(video, config.min_frames) for video, split in _videos(spec, store)
+            ]
             _need_videos([*left_out, *faults], at_least=MIN_PRETRAIN_VIDEOS)
         case FinetuneSpec():
             return _finetune(spec, store)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 
 from pfa_core import seeds
@@ -13,10 +12,10 @@ from pfa_core.checkpoint import digest_of
 from pfa_core.colour import vary_colours
 from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.engine import device_of, train
-from pfa_core.errors import ConfigInvalid, InputError, NoUsableVideos, VideoStill, VideoTooShort
-from pfa_core.frame_store import Clip, FrameStore
+from pfa_core.frame_store import FrameStore
+from pfa_core.held_out import MODEL, TEST, TRAIN, PretrainVideo, identity, select, split
 from pfa_core.history import Row
-from pfa_core.left_out import LeftOut, facts, reasons
+from pfa_core.left_out import LeftOut
 from pfa_core.memory import free_bytes
 from pfa_core.nets.preprocess import normalise_flow, normalise_rgb
 from pfa_core.nets.triplet import TripletNet, pretext_loss
@@ -24,20 +23,7 @@ from pfa_core.pretext import pretext_test
 from pfa_core.progress import Progress
 from pfa_core.triplets import TripletBatch, sample_batch
 
-MODEL, TRAIN, SPLIT, TEST = range(4)
-"""Streams of randomness, so that none depends on how much another draws."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PretrainVideo:
-    """A video to learn from."""
-
-    name: str
-    group: str | None = None
-    """Videos of one group (person, scene) are held out together."""
-    split: str | None = None
-    """`train`, `val` or `test`; val and test are held out."""
-    pack: Clip
+__all__ = ["PretrainResult", "PretrainVideo", "loss_of", "pretrain"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +56,7 @@ def pretrain(
         ConfigInvalid: a pack was made with another flow bound or working size than `config.pack` says.
         TrainingDiverged, CheckpointMismatch, CheckpointDamaged: see `engine.train`.
     """
-    usable, left_out = select(videos, config)
+    usable, left_out = select(videos, pack=config.pack, net=config.net, min_frames=config.min_frames)
     learned, held_out = split(usable, val_fraction=config.val_fraction, seed=seed)
     place = device_of(device)
     cache_bytes = free_bytes(place) // 2 if cache_bytes is None else cache_bytes
@@ -90,17 +76,13 @@ def pretrain(
         loss_of=lambda net, batch: loss_of(net, batch, config),
         learn=config.learn,
         folder=folder,
-        config_sha256=digest_of(config, seed, [_identity(part) for part in (learned, held_out)]),
+        config_sha256=digest_of(config, seed, [identity(part) for part in (learned, held_out)]),
         device=place,
         seed=seed,
         validate=lambda net: pretext_test(net, tested, config, key=(seed, TEST)),
     )
     counts = {"train_videos": float(len(learned)), "held_out_videos": float(len(held_out))}
     return PretrainResult(model=model, metrics=run.metrics | counts, history=run.history, left_out=left_out)
-
-
-def _identity(videos: Sequence[PretrainVideo]) -> list[str]:
-    return [video.pack.video_sha256 for video in videos]
 
 
 def loss_of(net: nn.Module, batch: TripletBatch, config: PretrainConfig) -> tuple[Tensor, dict[str, Any]]:
@@ -112,77 +94,3 @@ def loss_of(net: nn.Module, batch: TripletBatch, config: PretrainConfig) -> tupl
     said_yes = logits.detach().argmax(dim=2).bool()  # (B, 1 + N)
     right = said_yes[:, :1].sum() + (~said_yes[:, 1:]).sum()
     return pretext_loss(logits), {"accuracy": right / said_yes.numel()}
-
-
-def select(videos: Sequence[PretrainVideo], config: PretrainConfig) -> tuple[list[PretrainVideo], list[LeftOut]]:
-    """Leave out videos that are too short or in which nothing moves.
-
-    Raises:
-        NoUsableVideos: fewer than two remain.
-        ConfigInvalid: as `pretrain`.
-    """
-    usable, left_out = [], []
-    for video in videos:
-        reason = _unusable(video.pack, config)
-        if reason is None:
-            usable.append(video)
-        else:
-            left_out.append(LeftOut.of(reason, name=video.name))
-    if len(usable) < 2:
-        raise NoUsableVideos(
-            f"{len(usable)} of {len(videos)} videos can be used; at least 2 are needed.{reasons(left_out)}",
-            left_out=facts(left_out),
-        )
-    return usable, left_out
-
-
-def _unusable(pack: Clip, config: PretrainConfig) -> InputError | None:
-    if pack.bound_px != config.pack.bound_px or min(pack.size) < config.net.crop_px:
-        raise ConfigInvalid("A pack was made with another configuration than pack.bound_px and pack.short_side_px say.")
-    if pack.num_frames < config.gap_frames + 1:
-        return VideoTooShort(num_frames=pack.num_frames, needed=config.gap_frames + 1)
-    if pack.still:
-        return VideoStill("Nothing moves in this video; there is no motion to learn from.")
-    return None
-
-
-def split(
-    videos: Sequence[PretrainVideo], *, val_fraction: float, seed: int
-) -> tuple[list[PretrainVideo], list[PretrainVideo]]:
-    """Split into videos to learn from and videos held out (at least two, else none).
-
-    Videos marked `val` or `test` are never learned from. Where there are none, whole groups are held out at random,
-    as long as two videos remain to learn from.
-
-    Raises:
-        NoUsableVideos: fewer than two are left to learn from.
-    """
-    marked = [video for video in videos if video.split in ("val", "test")]
-    if marked:
-        learned = [video for video in videos if video.split not in ("val", "test")]
-        if len(learned) < 2:
-            raise NoUsableVideos(
-                f"{len(marked)} of {len(videos)} usable videos are marked val or test; at least 2 others are needed."
-            )
-        return learned, marked if len(marked) >= 2 else []
-    learned, held_out = _split_groups(videos, val_fraction=val_fraction, rng=seeds.generator(seed, SPLIT))
-    return (list(videos), []) if min(len(learned), len(held_out)) < 2 else (learned, held_out)
-
-
-def _split_groups(
-    videos: Sequence[PretrainVideo], *, val_fraction: float, rng: np.random.Generator
-) -> tuple[list[PretrainVideo], list[PretrainVideo]]:
-    if val_fraction == 0:
-        return list(videos), []
-    names = [f"group {v.group}" if v.group is not None else f"video {i}" for i, v in enumerate(videos)]
-    held: set[str] = set()
-    order = sorted(set(names))
-    rng.shuffle(order)
-    for name in order:
-        if sum(n in held for n in names) >= max(2, round(val_fraction * len(videos))):
-            break
-        held.add(name)
-    return (
-        [v for v, name in zip(videos, names, strict=True) if name not in held],
-        [v for v, name in zip(videos, names, strict=True) if name in held],
-    )

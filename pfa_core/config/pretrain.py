@@ -53,6 +53,11 @@ class PretrainConfig:
         if self.learn.batch_size < 2:
             raise ConfigInvalid("learn.batch_size must be >= 2: negatives come from other videos of the batch")
 
+    @property
+    def min_frames(self) -> int:
+        """Shorter videos are left out."""
+        return self.gap_frames + 1
+
 
 def paper() -> PretrainConfig:
     """The paper's schedule: 128 pairs a batch, 75 000 iterations at 1e-3, then 25 000 at 1e-4."""
