@@ -32,6 +32,7 @@ STATUS_OF: dict[type[PfaError], HTTPStatus] = {
     core.VideoTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     core.VideoTooShort: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.VideoStill: HTTPStatus.UNPROCESSABLE_ENTITY,
+    core.VideoUntrackable: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.DecodeTimeout: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.NoUsableVideos: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.ImageUnreadable: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -7,6 +7,7 @@ PfaError
     VideoTooLarge       over a cap on bytes, pixels, frames or duration
     VideoTooShort       fewer frames than a sample needs
     VideoStill          nothing moves in it
+    VideoUntrackable    no patch of it can be followed: too little moves, or all of it does
     DecodeTimeout       decoding ran past its wall-clock limit
     NoUsableVideos      every video of a job was left out
     ImageUnreadable     not a JPEG, PNG or WebP, or damaged
@@ -67,6 +68,10 @@ class VideoTooShort(InputError):
 
 class VideoStill(InputError):
     code = "video_still"
+
+
+class VideoUntrackable(InputError):
+    code = "video_untrackable"
 
 
 class DecodeTimeout(InputError):
