@@ -9,6 +9,7 @@ from api.ingest import no_usable_videos, reasons
 from api.schemas.videos import LeftOut
 from pfa_core.config.action import ActionConfig
 from pfa_core.config.pose import PoseConfig
+from pfa_core.config.untrained import UntrainedConfig
 from pfa_core.errors import ConfigInvalid, DatasetUnsuitable, ModelDamaged, ModelUnsuitable, NoUsableVideos
 from pfa_core.manifest import ModelConfig
 from pfa_store.datasets import Dataset, DatasetItem
@@ -34,11 +35,7 @@ def admitted(spec: Spec, store: Store, *, left_out: Sequence[LeftOut] = ()) -> S
             spec.resolve()
             _need_videos([*left_out, *(_fault(video, 2) for video, _ in _videos(spec, store))], at_least=1)
         case PretrainSpec():
-            config = spec.resolve()
-            faults = [
-                _held_out(video, split) or _fault(video, config.min_frames) for video, split in _videos(spec, store)
-            ]
-            _need_videos([*left_out, *faults], at_least=MIN_PRETRAIN_VIDEOS)
+            _pretrain(spec, store, left_out)
         case FinetuneSpec():
             return _finetune(spec, store)
         case EvaluateSpec():
@@ -113,6 +110,16 @@ def _dataset(spec: Spec, store: Store) -> Dataset:
     return store.datasets.get(spec.dataset)
 
 
+def _pretrain(spec: PretrainSpec, store: Store, left_out: Sequence[LeftOut]) -> None:
+    config = spec.resolve()
+    if isinstance(config, UntrainedConfig):
+        if spec.dataset or spec.videos:
+            raise DatasetUnsuitable("The objective `random` learns from no videos: name no data and send no files.")
+        return
+    faults = [_held_out(video, split) or _fault(video, config.min_frames) for video, split in _videos(spec, store)]
+    _need_videos([*left_out, *faults], at_least=MIN_PRETRAIN_VIDEOS)
+
+
 def _finetune(spec: FinetuneSpec, store: Store) -> Spec:
     config = spec.resolve()
     dataset = _dataset(spec, store)
@@ -168,7 +175,7 @@ def _evaluate(spec: EvaluateSpec, store: Store) -> Spec:
     model = store.models.resolve(spec.model)
     dataset = _dataset(spec, store)
     items = _of_split(store.datasets.items(dataset.id), spec.split)
-    if model.kind == "triplet":
+    if model.kind in ("triplet", "appearance"):
         raise ModelUnsuitable(f"{model.ref} is pretrained only; evaluate a pose or an action model.")
     if not items:
         raise DatasetUnsuitable(
@@ -200,7 +207,7 @@ Use = Literal["pose", "action", "features"]
 KINDS_FOR: dict[Use, tuple[str, ...]] = {
     "pose": ("pose",),
     "action": ("action",),
-    "features": ("triplet", "action"),
+    "features": ("triplet", "appearance", "action"),
 }
 """Which kinds of model serve which use: a pose model has no fc6."""
 

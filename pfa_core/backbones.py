@@ -8,7 +8,8 @@ from pfa_core.nets.vggm import ConvLayers, VggM
 
 
 def appearance_of(module: nn.Module) -> VggM:
-    """The network from an RGB crop to fc6: of a triplet model its Appearance ConvNet, of an action model its VGG-M.
+    """The network from an RGB crop to fc6: of a triplet model its Appearance ConvNet, of an action model its VGG-M, an
+    appearance model as it is.
 
     Raises:
         ModelUnsuitable: the model ends before fc6, as a pose model does.
@@ -16,7 +17,7 @@ def appearance_of(module: nn.Module) -> VggM:
     for part in module.modules():
         if isinstance(part, VggM) and _sees_rgb(part.layers):
             return part
-    raise ModelUnsuitable("This model has no fc6 feature; use a pretrained (triplet) or an action model.")
+    raise ModelUnsuitable("This model has no fc6 feature; use a pretrained (triplet or appearance) or an action model.")
 
 
 def conv_layers_of(module: nn.Module) -> ConvLayers:

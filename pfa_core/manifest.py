@@ -12,7 +12,8 @@ from pfa_core.config.net import NetConfig
 from pfa_core.errors import ModelDamaged
 from pfa_core.skeleton import JointSet
 
-ModelKind = Literal["triplet", "pose", "action"]
+ModelKind = Literal["triplet", "appearance", "pose", "action"]
+"""`triplet`: the joint net of pretraining from motion; `appearance`: an Appearance ConvNet by itself."""
 
 FORMAT = 1
 """Version of the folder's layout."""
@@ -74,6 +75,8 @@ class Lineage:
 
     parent: str | None = None
     """`name@version` of the model it was initialised from; None for random initialisation."""
+    objective: str | None = None
+    """Of a pretrained model, what it was pretrained by: `motion`, `ranking`, `steady`, or `random` (not at all)."""
     dataset: str | None = None
     items_sha256: tuple[str, ...] = ()
     """sha256 of every video or image it learned from, sorted."""

@@ -8,6 +8,8 @@ from pfa_core.manifest import Lineage, Manifest, ModelConfig
 _WHAT = {
     "triplet": "Pose features learned from unlabelled video: it tells whether a motion turns one pose into another. Its"
     " Appearance ConvNet's fc6 is the pose feature.",
+    "appearance": "An Appearance ConvNet by itself: its fc6 is a feature of an image, to start other models from and to"
+    " compare poses with. The objective below says what it learned from.",
     "pose": "Finds the joints of a person in a crop: one heatmap per joint.",
     "action": "Names the action in an image or a clip.",
 }
@@ -50,6 +52,8 @@ def _figures(metrics: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
 
 
 def _lineage(lineage: Lineage) -> Iterator[tuple[str, object]]:
+    if lineage.objective is not None:
+        yield "objective", lineage.objective
     yield "initialised from", lineage.parent or "random weights"
     yield "data set", lineage.dataset or "not recorded"
     yield "videos or images", f"{len(lineage.items_sha256)} (sha256 of each in `manifest.json`)"

@@ -23,6 +23,7 @@ from pfa_core.model_card import model_card
 from pfa_core.nets.action import ActionNet
 from pfa_core.nets.pose import PoseNet
 from pfa_core.nets.triplet import TripletNet
+from pfa_core.nets.vggm import VggM
 from pfa_core.tensor_files import save_tensors
 
 __all__ = [
@@ -47,6 +48,8 @@ def build(config: ModelConfig) -> nn.Module:
     match config.kind:
         case "triplet":
             return TripletNet(config.net, flow_maps=config.flow_maps)
+        case "appearance":
+            return VggM(config.net)
         case "pose" if config.joints is not None:
             return PoseNet(config.net, len(config.joints))
         case "action" if config.labels:

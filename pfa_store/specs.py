@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from pfa_core.config import action, pose, pretrain
+from pfa_core.config import action, pose, pretrain, ranking, steady, untrained
 from pfa_core.config.action import ActionConfig
 from pfa_core.config.flow import PackConfig
 from pfa_core.config.pose import PoseConfig
 from pfa_core.config.pretrain import PretrainConfig
+from pfa_core.config.ranking import RankingConfig
+from pfa_core.config.steady import SteadyConfig
+from pfa_core.config.untrained import UntrainedConfig
 from pfa_core.errors import ConfigInvalid
 
 C = TypeVar("C")
@@ -27,7 +30,17 @@ ModelRef = Annotated[
         description="`name` (its newest version), `name@version` or `name@alias`",
     ),
 ]
+
+
+def _not_random(name: str) -> str:
+    if name == "random":
+        raise ValueError("`random` is what `init` calls no model at all; choose another name")
+    return name
+
+
+NewModelName = Annotated[Name, AfterValidator(_not_random)]
 Preset = Literal["small", "paper"]
+Objective = Literal["motion", "ranking", "steady", "random"]
 JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index"]
 Queue = Literal["flow", "train"]
 
@@ -72,13 +85,26 @@ class FlowSpec(VideosSpec):
 
 
 class PretrainSpec(VideosSpec):
-    """Learn pose features from the motion in unlabelled videos."""
+    """Learn pose features from the motion in unlabelled videos, or by an objective that it is compared with."""
 
-    name: Name = Field(default="pretrained", description="Name of the model; each job adds a version")
+    name: NewModelName = Field(default="pretrained", description="Name of the model; each job adds a version")
+    objective: Objective = Field(
+        default="motion",
+        description="`motion`: the paper's own; `ranking`: tracked patches (Wang and Gupta 2015); `steady`: temporal"
+        " coherence (Jayaraman and Grauman 2016); `random`: no training and no videos, the weights that all start from",
+    )
     preset: Preset = "small"
 
-    def resolve(self) -> PretrainConfig:
-        return resolve(_PACK_PRESETS[self.preset], self.config)
+    def resolve(self) -> PretrainConfig | RankingConfig | SteadyConfig | UntrainedConfig:
+        match self.objective:
+            case "motion":
+                return resolve(_PACK_PRESETS[self.preset], self.config)
+            case "ranking":
+                return resolve(_RANKING_PRESETS[self.preset], self.config)
+            case "steady":
+                return resolve(_STEADY_PRESETS[self.preset], self.config)
+            case "random":
+                return resolve(_UNTRAINED_PRESETS[self.preset], self.config)
 
 
 class FinetuneSpec(Spec):
@@ -86,7 +112,7 @@ class FinetuneSpec(Spec):
 
     task: Literal["pose", "action"]
     init: ModelRef = Field(default="random", description="`random`, or the model whose Appearance ConvNet is the start")
-    name: Name = Field(description="Name of the model; each job adds a version")
+    name: NewModelName = Field(description="Name of the model; each job adds a version")
     preset: Preset = "small"
 
     def resolve(self) -> PoseConfig | ActionConfig:
@@ -119,6 +145,9 @@ SPEC_OF: dict[JobKind, type[Spec]] = {
 }
 
 _PACK_PRESETS = {"small": pretrain.small(), "paper": pretrain.paper()}
+_RANKING_PRESETS = {"small": ranking.small(), "paper": ranking.paper()}
+_STEADY_PRESETS = {"small": steady.small(), "paper": steady.paper()}
+_UNTRAINED_PRESETS = {"small": untrained.small(), "paper": untrained.paper()}
 _POSE_PRESETS = {"small": pose.small(), "paper": pose.paper()}
 _ACTION_PRESETS = {"small": action.small(), "paper": action.paper()}
 

@@ -22,6 +22,7 @@ def publish_model(
     metrics: Mapping[str, Any],
     items_sha256: tuple[str, ...],
     parent: str | None = None,
+    objective: str | None = None,
 ) -> ModelVersion:
     """Save a trained network and make it the next version of `name`.
 
@@ -31,6 +32,7 @@ def publish_model(
     spec = work.job.request
     lineage = Lineage(
         parent=parent,
+        objective=objective,
         dataset=spec.dataset,
         items_sha256=items_sha256,
         job=work.job.id,

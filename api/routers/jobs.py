@@ -35,7 +35,7 @@ LastEventId = Annotated[
 
 SUMMARY: dict[JobKind, str] = {
     "flow": "Compute flow and make packs, which later jobs reuse",
-    "pretrain": "Learn pose features from the motion in unlabelled videos",
+    "pretrain": "Learn pose features from the motion in unlabelled videos, or by an objective to compare it with",
     "finetune": "Train a pose or an action model on labels",
     "evaluate": "Score a pose or an action model",
     "index": "Fill a collection with fc6 features",

@@ -16,9 +16,11 @@ class ModelVersionRead(BaseModel):
     ref: str = Field(description="`name@version`: always this version")
     name: str
     version: int
-    kind: str = Field(description="`triplet` (pretrained), `pose` or `action`")
+    kind: str = Field(description="`triplet` or `appearance` (pretrained), `pose` or `action`")
     metrics: dict[str, Any]
-    lineage: dict[str, Any] = Field(description="Parent model, data set, sha256 of each item, job, seed, code version")
+    lineage: dict[str, Any] = Field(
+        description="Parent model, objective of pretraining, data set, sha256 of each item, job, seed, code version"
+    )
     aliases: list[str]
     job_id: str | None
     created: datetime

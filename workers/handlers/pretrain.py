@@ -1,18 +1,27 @@
-"""A pretraining job: missing packs first, then the recipe, then the model."""
+"""A pretraining job: missing packs first, then the recipe of its objective, then the model."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import asdict
 
+from pfa_core.appearance_run import AppearanceResult
 from pfa_core.config.pretrain import PretrainConfig
+from pfa_core.config.ranking import RankingConfig
+from pfa_core.config.steady import SteadyConfig
+from pfa_core.config.untrained import UntrainedConfig
 from pfa_core.manifest import ModelConfig
-from pfa_core.pretrain import PretrainVideo, pretrain
+from pfa_core.pretrain import PretrainResult, PretrainVideo, pretrain
+from pfa_core.pretrain_ranking import pretrain_ranking
+from pfa_core.pretrain_steady import pretrain_steady
 from pfa_core.progress import Progress
+from pfa_core.untrained import untrained
 from pfa_store.specs import PretrainSpec
 from workers.flow_packs import packs_of
 from workers.left_out import leave_out
 from workers.publishing import already_published, model_result, publish_model
 from workers.sources import videos_of
 from workers.work import JobResult, Work
+
+VideosConfig = PretrainConfig | RankingConfig | SteadyConfig
 
 
 def handle(work: Work) -> Generator[Progress, None, JobResult]:
@@ -23,6 +32,26 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
     spec = work.job.request
     assert isinstance(spec, PretrainSpec)
     config = spec.resolve()
+    if isinstance(config, UntrainedConfig):
+        yield Progress(phase="train", step=0, total=0)
+        return _publish_untrained(work, spec, config)
+    return (yield from _learn(work, spec, config))
+
+
+def _publish_untrained(work: Work, spec: PretrainSpec, config: UntrainedConfig) -> JobResult:
+    model = publish_model(
+        work,
+        untrained(config, seed=spec.seed),
+        name=spec.name,
+        config=pretrained_model_config(config),
+        metrics={},
+        items_sha256=(),
+        objective=spec.objective,
+    )
+    return model_result(work, model)
+
+
+def _learn(work: Work, spec: PretrainSpec, config: VideosConfig) -> Generator[Progress, None, JobResult]:
     sources = videos_of(work.store, spec)
     packs, left_out = yield from packs_of(work, sources, config.pack)
     usable = {f"{source.file} ({source.video.id})": source for source in sources if source.video.id in packs}
@@ -30,7 +59,7 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
         PretrainVideo(name=name, group=source.group, split=source.split, pack=packs[source.video.id])
         for name, source in usable.items()
     ]
-    trained = yield from pretrain(videos, config=config, folder=work.folder, seed=spec.seed)
+    trained = yield from _recipe(work, videos, config, seed=spec.seed)
     left_out += [
         leave_out(work, video=usable[one.name].video.id, file=usable[one.name].file, code=one.code, message=one.message)
         for one in trained.left_out
@@ -40,13 +69,28 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
         work,
         trained.model,
         name=spec.name,
-        config=triplet_model_config(config),
+        config=pretrained_model_config(config),
         metrics=trained.metrics,
         items_sha256=tuple(sorted(pack.video_sha256 for name, pack in packs.items() if name not in unused)),
+        objective=spec.objective,
     )
     return model_result(work, model)
 
 
-def triplet_model_config(config: PretrainConfig) -> ModelConfig:
-    """How a model folder describes the joint net."""
-    return ModelConfig(kind="triplet", net=config.net, flow_maps=2 * config.gap_frames, settings=asdict(config))
+def _recipe(
+    work: Work, videos: Sequence[PretrainVideo], config: VideosConfig, *, seed: int
+) -> Generator[Progress, None, PretrainResult | AppearanceResult]:
+    match config:
+        case PretrainConfig():
+            return (yield from pretrain(videos, config=config, folder=work.folder, seed=seed))
+        case RankingConfig():
+            return (yield from pretrain_ranking(videos, config=config, folder=work.folder, seed=seed))
+        case SteadyConfig():
+            return (yield from pretrain_steady(videos, config=config, folder=work.folder, seed=seed))
+
+
+def pretrained_model_config(config: VideosConfig | UntrainedConfig) -> ModelConfig:
+    """How a model folder describes what pretraining makes: the joint net, or an Appearance ConvNet by itself."""
+    if isinstance(config, PretrainConfig):
+        return ModelConfig(kind="triplet", net=config.net, flow_maps=2 * config.gap_frames, settings=asdict(config))
+    return ModelConfig(kind="appearance", net=config.net, settings=asdict(config))

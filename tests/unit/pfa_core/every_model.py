@@ -44,12 +44,14 @@ def _case(kind: ModelKind, norm: Norm) -> Case:
     net = NetConfig(width=1 / 32, crop_px=CROP_PX, norm=norm)
     if kind == "triplet":
         return Case(ModelConfig(kind=kind, net=net), _triplet, (4, 3, 2))
+    if kind == "appearance":
+        return Case(ModelConfig(kind=kind, net=net), _frame, (4, 128))
     if kind == "pose":
         return Case(ModelConfig(kind=kind, net=net, joints=FLIC), _frame, (4, 9, 12, 12))
     return Case(ModelConfig(kind=kind, net=net, labels=("bend", "jump", "wave")), _frame, (4, 3))
 
 
-KINDS: tuple[ModelKind, ...] = ("triplet", "pose", "action")
+KINDS: tuple[ModelKind, ...] = ("triplet", "appearance", "pose", "action")
 NORMS: tuple[Norm, ...] = ("lrn", "batch")
 every_model = pytest.mark.parametrize(
     "case", [pytest.param(_case(kind, norm), id=f"{kind}-{norm}") for kind in KINDS for norm in NORMS]

@@ -69,6 +69,8 @@ def test_another_width_or_normalisation_is_unsuitable(net: NetConfig) -> None:
 def test_the_appearance_net_is_the_one_that_sees_rgb() -> None:
     triplet = case_of("triplet").new()
     assert appearance_of(triplet) is triplet.get_submodule("appearance")
+    appearance = case_of("appearance").new()
+    assert appearance_of(appearance) is appearance
     assert appearance_of(case_of("action").new()).layers.conv1.conv.in_channels == 3
 
 

@@ -13,8 +13,8 @@ from pfa_core.models import build, load_model, read_manifest, save_model
 from tests.unit.pfa_core.every_model import Case, case_of, every_model
 
 LINEAGE = Lineage(
-    parent="poses@3", dataset="weizmann", items_sha256=("aa", "bb"), job="job-7", seed=4, code="0.1.0",
-    created="2026-01-02T03:04:05Z",
+    parent="poses@3", objective="ranking", dataset="weizmann", items_sha256=("aa", "bb"), job="job-7", seed=4,
+    code="0.1.0", created="2026-01-02T03:04:05Z",
 )  # fmt: skip
 METRICS: dict[str, Any] = {"accuracy": 0.875, "per_class": {"bend": 1.0}, "steps": 12}
 FILES = ("model.safetensors", "config.json", "metrics.json", "README.md", "manifest.json")
@@ -191,6 +191,7 @@ def test_the_card_says_what_it_is_how_good_and_from_where(tmp_path: Path) -> Non
         "weizmann",
         "job-7",
         "| seed | 4 |",
+        "| objective | ranking |",
         "2 (sha256",
     ):
         assert said in card

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pfa_core.config import action, pose, pretrain
+from pfa_core.config import action, pose, pretrain, ranking, steady, untrained
+from pfa_core.config.untrained import UntrainedConfig
 from pfa_core.errors import ConfigInvalid
-from pfa_store.specs import EvaluateSpec, FinetuneSpec, FlowSpec, IndexSpec, PretrainSpec
+from pfa_store.specs import EvaluateSpec, FinetuneSpec, FlowSpec, IndexSpec, Objective, Preset, PretrainSpec
 
 
 def test_a_preset_alone_is_the_preset() -> None:
@@ -18,9 +19,29 @@ def test_a_preset_alone_is_the_preset() -> None:
     assert FinetuneSpec(task="action", name="x").resolve() == action.small()
 
 
-def test_flow_makes_the_packs_that_pretraining_uses() -> None:
-    assert FlowSpec().resolve() == PretrainSpec().resolve().pack
-    assert FlowSpec(preset="paper").resolve() == PretrainSpec(preset="paper").resolve().pack
+@pytest.mark.parametrize("objective", ["motion", "ranking", "steady"])
+@pytest.mark.parametrize("preset", ["small", "paper"])
+def test_flow_makes_the_packs_that_every_objective_uses(preset: Preset, objective: Objective) -> None:
+    config = PretrainSpec(preset=preset, objective=objective).resolve()
+    assert not isinstance(config, UntrainedConfig)
+    assert FlowSpec(preset=preset).resolve() == config.pack
+
+
+def test_each_objective_has_its_presets() -> None:
+    for objective, presets in (("motion", pretrain), ("ranking", ranking), ("steady", steady), ("random", untrained)):
+        spec = {"objective": objective}
+        assert PretrainSpec.model_validate(spec).resolve() == presets.small()
+        assert PretrainSpec.model_validate(spec | {"preset": "paper"}).resolve() == presets.paper()
+    with pytest.raises(ValidationError, match="objective"):
+        PretrainSpec.model_validate({"objective": "rankign"})
+
+
+@pytest.mark.parametrize(
+    ("objective", "key"), [("motion", "margin"), ("ranking", "slow_weight"), ("steady", "margin"), ("random", "learn")]
+)
+def test_a_key_of_another_objective_is_refused(objective: Objective, key: str) -> None:
+    with pytest.raises(ConfigInvalid, match=f"config.{key}: there is no such key"):
+        PretrainSpec(objective=objective, config={key: 1}).resolve()
 
 
 def test_an_override_changes_one_value() -> None:
@@ -49,6 +70,13 @@ def test_a_wrong_override_is_named(config: dict[str, Any], named: str) -> None:
 def test_names_are_plain(name: str) -> None:
     with pytest.raises(ValidationError):
         PretrainSpec(name=name)
+
+
+def test_no_model_is_called_as_no_model_is() -> None:
+    """`init: random` means random weights, so that a model of that name could not be started from."""
+    for spec in (PretrainSpec, FinetuneSpec):
+        with pytest.raises(ValidationError, match="choose another name"):
+            spec.model_validate({"name": "random", "task": "pose"} if spec is FinetuneSpec else {"name": "random"})
 
 
 @pytest.mark.parametrize("ref", ["a", "a@1", "walker.v2@production"])
