@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from celery import Celery
 from celery.signals import worker_process_init
 
+from pfa_core.lifeline import die_with
 from pfa_store.queue import make_celery
 from pfa_store.settings import Settings
-from workers.lifeline import die_with
 from workers.tasks import register
 
 

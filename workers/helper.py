@@ -8,12 +8,12 @@ import socket
 import sys
 from collections.abc import Sequence
 
+from pfa_core.lifeline import die_with
 from pfa_store.settings import Settings
 from pfa_store.specs import FlowSpec
 from pfa_store.store import Store
 from workers.flow_packs import num_processes, task_of
 from workers.item_tasks import ItemTasks
-from workers.lifeline import die_with
 from workers.packing import pack_from
 from workers.sources import videos_of
 from workers.supervisor import StopFlag

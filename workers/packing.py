@@ -11,9 +11,9 @@ from multiprocessing.context import SpawnProcess
 from typing import Literal
 
 from pfa_core.errors import InputError, PfaError
+from pfa_core.lifeline import die_with
 from pfa_core.progress import Progress
 from pfa_store.files import disk_errors
-from workers.lifeline import die_with
 from workers.pack_tasks import ListedTasks, PackTask, Refused, Tasks
 
 POLL_S = 0.5

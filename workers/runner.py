@@ -13,13 +13,13 @@ from functools import partial
 from importlib import import_module
 
 from pfa_core.errors import PfaError
+from pfa_core.lifeline import die_with
 from pfa_core.progress import Progress
 from pfa_store.database import locked
 from pfa_store.errors import LostLease, StoreUnavailable
 from pfa_store.settings import Settings
 from pfa_store.specs import JobKind
 from pfa_store.store import Store
-from workers.lifeline import die_with
 from workers.outcome import NOT_OURS, STOPPED, Outcome
 from workers.reporter import Reporter
 from workers.supervisor import StopFlag

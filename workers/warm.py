@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from pfa_core.flow import warm_up
-from workers.lifeline import die_with
+from pfa_core.lifeline import die_with
 
 
 def main(arguments: Sequence[str]) -> None:
