@@ -22,6 +22,7 @@ PfaError
     PackDamaged, CheckpointDamaged, ModelDamaged, IndexDamaged
   CheckpointMismatch    a checkpoint of a run with another configuration
   TrainingDiverged      the loss is not finite
+  RankLost              one of the processes that train together died
 """
 
 from typing import ClassVar
@@ -140,3 +141,7 @@ class CheckpointMismatch(PfaError):
 
 class TrainingDiverged(PfaError):
     code = "training_diverged"
+
+
+class RankLost(PfaError):
+    code = "rank_lost"
