@@ -18,6 +18,7 @@ from pfa_core.config.net import LearnConfig
 from pfa_core.devices import device_of, moved, placed
 from pfa_core.history import History, Row
 from pfa_core.progress import Progress
+from pfa_core.ranks import ALONE, Ranks
 from pfa_core.run_state import Figures, RunState
 
 __all__ = ["TrainResult", "device_of", "train"]
@@ -52,6 +53,7 @@ def train(
     seed: int,
     validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
     parameters: Iterable[nn.Parameter] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Generator[Progress, None, TrainResult]:
     """Train `model` in place, yielding after every step; go on from the newest checkpoint of `folder`.
 
@@ -66,20 +68,22 @@ def train(
         validate: called with the model in evaluation mode, without gradients, every `validate_every_steps` and at
             the end.
         parameters: those to train; None trains all. Batch norms outside them keep their statistics.
+        ranks: who else takes the same steps; `loss_of` and `validate` must give every rank the same figures. Rank 0
+            alone writes; all go on from the same checkpoint.
 
     Raises:
         TrainingDiverged: the loss is not finite; the weights are those before that step.
         CheckpointMismatch, CheckpointDamaged: see `load_checkpoint`.
     """
-    run = RunState(placed(model, device), learn, device=device, seed=seed, parameters=parameters)
+    run = RunState(placed(model, device), learn, device=device, seed=seed, parameters=parameters, rank=ranks.rank)
     checkpoints = folder / "checkpoints"
     run.restore(load_checkpoint(checkpoints, config_sha256=config_sha256))
-    history = History(folder, run.rows)
+    history = History(folder if ranks.leads else None, run.rows)
     saved = run.step
 
     def save() -> None:
         nonlocal saved
-        if saved != run.step:
+        if saved != run.step and ranks.leads:
             save_checkpoint(checkpoints, run.checkpoint(history.rows), config_sha256=config_sha256)
             saved = run.step
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from pfa_core import seeds
 from pfa_core.checkpoint import digest_of
 from pfa_core.colour import vary_colours
 from pfa_core.config.pretrain import PretrainConfig
-from pfa_core.engine import device_of, train
+from pfa_core.devices import placed
+from pfa_core.engine import train
+from pfa_core.errors import ConfigInvalid
 from pfa_core.frame_store import FrameStore
 from pfa_core.held_out import MODEL, TEST, TRAIN, PretrainVideo, identity, select, split
 from pfa_core.history import Row
@@ -19,9 +22,12 @@ from pfa_core.left_out import LeftOut
 from pfa_core.memory import free_bytes
 from pfa_core.nets.preprocess import normalise_flow, normalise_rgb
 from pfa_core.nets.triplet import TripletNet, pretext_loss
+from pfa_core.parts import sample_parts
 from pfa_core.pretext import pretext_test
-from pfa_core.progress import Progress
-from pfa_core.triplets import TripletBatch, sample_batch
+from pfa_core.progress import Progress, run_to_end
+from pfa_core.rank_group import run_ranks
+from pfa_core.ranks import ALONE, Ranks, under_torchrun
+from pfa_core.triplets import TripletBatch
 
 __all__ = ["PretrainResult", "PretrainVideo", "loss_of", "pretrain"]
 
@@ -44,45 +50,91 @@ def pretrain(
     seed: int,
     device: str = "auto",
     cache_bytes: int | None = None,
+    processes: int | None = None,
 ) -> Generator[Progress, None, PretrainResult]:
     """Train the joint net; a run that was stopped goes on from the last checkpoint in `folder`.
+
+    With more than one device it runs in processes of its own, one per device, or in those that torchrun started.
 
     Args:
         cache_bytes: frames and flow are kept in memory up to this size; None takes half of what is free on the
             device. It changes the speed, never the result.
+        processes: a divisor of `config.devices`, None for that number itself. Each process takes equally many parts
+            of every batch, so their number changes nothing but float rounding, and another may go on from a
+            checkpoint, unless there is dropout or `colours`: each process draws its own.
 
     Raises:
+        RankLost: one of several processes died.
         NoUsableVideos: fewer than two videos are long enough and move.
         ConfigInvalid: a pack was made with another flow bound or working size than `config.pack` says.
         TrainingDiverged, CheckpointMismatch, CheckpointDamaged: see `engine.train`.
     """
-    usable, left_out = select(videos, pack=config.pack, net=config.net, min_frames=config.min_frames)
+    processes = config.devices if processes is None else processes
+    if processes < 1 or config.devices % processes:
+        raise ConfigInvalid(f"{processes} processes cannot share {config.devices} devices' parts of a batch equally.")
+    _selected(videos, config)  # what is wrong with them is said before anything is started
+    recipe = partial(
+        _learn, videos=videos, config=config, folder=folder, seed=seed, processes=processes, cache_bytes=cache_bytes
+    )
+    if under_torchrun():
+        return (yield from recipe(Ranks.join_torchrun(device, count=processes), device=device))
+    if processes == 1:
+        return (yield from recipe(ALONE, device=device))
+    yield from run_ranks(partial(recipe, device=device), count=processes, device=device)
+    # All of it is in the last checkpoint.
+    return run_to_end(recipe(ALONE, device="cpu", cache_bytes=0), lambda _: None)
+
+
+def _learn(
+    ranks: Ranks,
+    *,
+    videos: Sequence[PretrainVideo],
+    config: PretrainConfig,
+    folder: Path,
+    seed: int,
+    device: str,
+    processes: int,
+    cache_bytes: int | None,
+) -> Generator[Progress, None, PretrainResult]:
+    """What each of the processes does; `ranks` is alone where it only reads the last checkpoint."""
+    usable, left_out = _selected(videos, config)
     learned, held_out = split(usable, val_fraction=config.val_fraction, seed=seed)
-    place = device_of(device)
-    cache_bytes = free_bytes(place) // 2 if cache_bytes is None else cache_bytes
+    place = ranks.place(device)
+    cache_bytes = ranks.share(free_bytes(place), place) // 2 if cache_bytes is None else cache_bytes
     store = FrameStore([video.pack for video in learned], cache_bytes=cache_bytes * 3 // 4, device=place)
     yield from store.load()
     tested = store
     if held_out:
         tested = FrameStore([video.pack for video in held_out], cache_bytes=cache_bytes // 4, device=place)
-        yield from tested.load()
+        if ranks.leads:
+            yield from tested.load()
     with seeds.seeded(seed, MODEL):
         model = TripletNet(config.net, flow_maps=2 * config.gap_frames)
+    shared = ranks.parallel(placed(model, place))
+    parts = range(config.devices)[ranks.rank :: ranks.count]
     run = yield from train(
         model,
-        batch_of=lambda step: sample_batch(
-            store, config, count=config.learn.batch_size, rng=seeds.generator(seed, TRAIN, step)
-        ),
-        loss_of=lambda net, batch: loss_of(net, batch, config),
+        batch_of=lambda step: sample_parts(store, config, key=(seed, TRAIN, step), parts=parts),
+        loss_of=lambda _, batch: ranks.mean(*loss_of(shared, batch, config)),
         learn=config.learn,
         folder=folder,
-        config_sha256=digest_of(config, seed, [identity(part) for part in (learned, held_out)]),
+        config_sha256=digest_of(
+            config,
+            seed,
+            [identity(part) for part in (learned, held_out)],
+            processes if config.net.dropout or config.colours else None,
+        ),
         device=place,
         seed=seed,
-        validate=lambda net: pretext_test(net, tested, config, key=(seed, TEST)),
+        validate=lambda net: ranks.from_leader(lambda: pretext_test(net, tested, config, key=(seed, TEST))),
+        ranks=ranks,
     )
     counts = {"train_videos": float(len(learned)), "held_out_videos": float(len(held_out))}
     return PretrainResult(model=model, metrics=run.metrics | counts, history=run.history, left_out=left_out)
+
+
+def _selected(videos: Sequence[PretrainVideo], config: PretrainConfig) -> tuple[list[PretrainVideo], list[LeftOut]]:
+    return select(videos, pack=config.pack, net=config.net, min_frames=config.min_frames)
 
 
 def loss_of(net: nn.Module, batch: TripletBatch, config: PretrainConfig) -> tuple[Tensor, dict[str, Any]]:

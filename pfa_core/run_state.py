@@ -30,12 +30,14 @@ class RunState:
         device: torch.device,
         seed: int,
         parameters: Iterable[nn.Parameter] | None,
+        rank: int = 0,
     ) -> None:
         self.step = 0
         """Optimiser steps done."""
         self.rows: list[Row] = []
         """The history that a checkpoint brought along."""
         self._model, self._learn, self._device, self._seed = model, learn, device, seed
+        self._rank = rank
         self._batch: Row = {}
         self._sums: Row = {}
         self._num_summed = 0
@@ -55,7 +57,7 @@ class RunState:
             TrainingDiverged: the loss is not finite; nothing was stepped.
         """
         rate = learning_rate(self.step, self._learn)
-        with seeded(self._seed, self.step, device=self._device):
+        with seeded(*self._key(), device=self._device):
             loss, figures = self._backward(batch, loss_of)
         if self._learn.max_norm is not None:
             nn.utils.clip_grad_norm_(self._trained.values(), self._learn.max_norm)
@@ -85,6 +87,10 @@ class RunState:
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         return value, figures
+
+    def _key(self) -> tuple[int, ...]:
+        """From which this step draws; (seed, step, 1) is the validation's."""
+        return (self._seed, self.step) if self._rank == 0 else (self._seed, self.step, 1 + self._rank)
 
     def take_means(self) -> Row:
         """The training figures' means since the last call, and the rate of the last step."""

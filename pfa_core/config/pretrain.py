@@ -33,6 +33,9 @@ class PretrainConfig:
     """Share of the groups (of the videos, where no groups are known) held out for validation."""
     val_triplets: int = 256
     """Positives in the fixed validation set."""
+    devices: int = 1
+    """Train on so many GPUs (on a CPU: in so many processes). Every batch is so many equal parts, and negatives are
+    chosen within a part, so this belongs to what is learned, not only to where."""
 
     def __post_init__(self) -> None:
         if self.gap_frames < 1:
@@ -50,8 +53,13 @@ class PretrainConfig:
                 f"pack.short_side_px ({self.pack.short_side_px}) must be at least net.crop_px"
                 f" ({self.net.crop_px}), so that a crop fits into every frame"
             )
-        if self.learn.batch_size < 2:
-            raise ConfigInvalid("learn.batch_size must be >= 2: negatives come from other videos of the batch")
+        if self.devices < 1:
+            raise ConfigInvalid(f"devices must be >= 1, got {self.devices}")
+        if self.learn.batch_size % self.devices or self.learn.batch_size < 2 * self.devices:
+            raise ConfigInvalid(
+                f"learn.batch_size ({self.learn.batch_size}) must be at least 2 for each of {self.devices} devices, and"
+                " the same for all: negatives come from other videos of a device's part of the batch"
+            )
 
     @property
     def min_frames(self) -> int:
