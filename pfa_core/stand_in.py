@@ -11,6 +11,8 @@ from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.frame_store import FlowMaps, Frame
 
 _BLOCK_PX = 8
+_FLOW = 6
+"""Largest flow, in 127ths of the bound: about 1 px, as in real clips; with more the first steps may diverge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,7 @@ class StandInClip:
         return image.repeat(_BLOCK_PX, 0).repeat(_BLOCK_PX, 1)[: self.size[0], : self.size[1]]
 
     def flow(self, index: int) -> FlowMaps:
-        maps = self._noise(index).integers(-127, 128, (2, *self._coarse), np.int8)
+        maps = self._noise(index).integers(-_FLOW, _FLOW + 1, (2, *self._coarse), np.int8)
         return maps.repeat(_BLOCK_PX, 1).repeat(_BLOCK_PX, 2)[:, : self.size[0], : self.size[1]]
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 
-from pfa_core.errors import PfaError
+from pfa_core.errors import PfaError, RankLost
 from pfa_core.lifeline import die_with
 from pfa_core.progress import Progress
 from pfa_store.database import locked
@@ -85,11 +85,12 @@ def _outcome_of(work: Work, stop: StopFlag) -> Outcome:
         Stopped: it was asked to stop.
         LostLease: the job is in other hands.
         StoreUnavailable: the database or the disk does not answer; the job is tried again.
+        RankLost: one of its processes died; as if this one had, the job goes on from its checkpoint.
     """
     try:
         handler: Handler = import_module(HANDLERS[work.job.kind]).handle
         return Outcome(result=_listen(handler, work, stop))
-    except (Stopped, LostLease, StoreUnavailable):
+    except (Stopped, LostLease, StoreUnavailable, RankLost):
         raise
     except PfaError as error:
         logger.exception("the job failed")

@@ -19,7 +19,7 @@ def upload(store: Store, *, num_frames: int, seed: int) -> Video:
     return store.videos.add(io.BytesIO(clip), filename=f"clip-{seed}.mp4")[0]
 
 
-def training(store: Store, *, steps: int) -> Job:
+def training(store: Store, *, steps: int, devices: int = 1) -> Job:
     """A queued pretraining job of tiny steps."""
     videos = [upload(store, num_frames=8, seed=seed).id for seed in (1, 2)]
     config: dict[str, Any] = {
@@ -27,7 +27,13 @@ def training(store: Store, *, steps: int) -> Job:
         "pack": PACK,
         "gap_frames": 2,
         "val_triplets": 2,
-        "learn": {"batch_size": 2, "steps": steps, "validate_every_steps": steps, "checkpoint_every_steps": 20},
+        "devices": devices,
+        "learn": {
+            "batch_size": 2 * devices,
+            "steps": steps,
+            "validate_every_steps": steps,
+            "checkpoint_every_steps": 20,
+        },
     }
     return store.jobs.add("pretrain", PretrainSpec(videos=videos, name="tiny", config=config))
 
