@@ -3,7 +3,7 @@
 import runpy
 
 BENCHMARKS = ("benchmarks.flow", "benchmarks.flow_processes", "benchmarks.decode", "benchmarks.packs")
-"""`benchmarks.flow_gpu` is run by hand where there is a GPU."""
+"""`benchmarks.flow_gpu` and `benchmarks.pretrain_gpu` are run by hand where there is a GPU."""
 
 
 def main() -> None:
