@@ -66,6 +66,15 @@ def demo(
     or_fail(lambda: run_demo(DemoConfig(out=out_dir, videos=videos, seed=seed), out))
 
 
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def pretrain(context: typer.Context) -> None:
+    """Learn pose features from videos without a service; --dry-run tells what it will need. See pretrain --help."""
+    from pfa_store.tuning import TUNING
+
+    command = [sys.executable, "-m", "pfa.pretrain_cli", *context.args]
+    os.execve(sys.executable, command, {**TUNING, **os.environ})
+
+
 @app.command()
 def settings() -> None:
     """Print the environment variables that PFA reads, as a Markdown table."""
