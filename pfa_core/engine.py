@@ -55,7 +55,8 @@ def train(
 ) -> Generator[Progress, None, TrainResult]:
     """Train `model` in place, yielding after every step; go on from the newest checkpoint of `folder`.
 
-    Closing the generator writes a checkpoint first.
+    Closing the generator writes a checkpoint first. With `learn.ema_decay` the averaged weights are validated, and the
+    model has them in the end.
 
     Args:
         batch_of: a pure function of the step (0..steps - 1), called one step ahead in a thread of its own; its
@@ -108,4 +109,5 @@ def train(
     finally:
         prefetcher.shutdown(wait=True, cancel_futures=True)
         history.close()
+    run.finish()
     return TrainResult(steps=run.step, metrics=run.metrics(), history=history.rows)

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from pfa_core.averages import Average
 from pfa_core.checkpoint import Checkpoint
 from pfa_core.config.net import LearnConfig
 from pfa_core.devices import autocast
@@ -47,6 +49,7 @@ class RunState:
         self._trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self._still = [module for module in model.modules() if _stays_still(module)]
         self._optimizer = _optimizer(list(self._trained.values()), learn)
+        self._average = None if learn.ema_decay is None else Average(model, decay=learn.ema_decay)
 
     def advance(self, batch: B, loss_of: Callable[[nn.Module, B], tuple[Tensor, Figures]]) -> None:
         """Take one step.
@@ -63,6 +66,8 @@ class RunState:
             group["lr"] = rate
         self._optimizer.step()
         self.step += 1
+        if self._average is not None:
+            self._average.update(self.step)
         row = {name: _number(figure) for name, figure in figures.items()} | {"loss": loss}
         self._sums = {name: self._sums.get(name, 0.0) + figure for name, figure in row.items()}
         self._num_summed += 1
@@ -93,12 +98,26 @@ class RunState:
         return self._means | {"learning_rate": self._batch["learning_rate"]}
 
     def measure(self, validate: Callable[[nn.Module], Mapping[str, float]]) -> Row:
-        """Validate; the figures with the prefix `val_`."""
+        """Validate the weights that the run would return; the figures with the prefix `val_`."""
         self._model.eval()
         key = (self._seed, self.step, 1)
-        with torch.no_grad(), seeded(*key, device=self._device), autocast(self._device, wanted=self._learn.autocast):
+        with (
+            torch.no_grad(),
+            self._averaged(),
+            seeded(*key, device=self._device),
+            autocast(self._device, wanted=self._learn.autocast),
+        ):
             self._measured = {name: _number(figure) for name, figure in validate(self._model).items()}
         return _prefixed(self._measured, "val_")
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """Inside, the network has its averaged weights, where they are averaged."""
+        return nullcontext() if self._average is None else self._average.applied()
+
+    def finish(self) -> None:
+        """Give the network the weights that the run returns. No step or checkpoint may follow."""
+        if self._average is not None:
+            self._average.settle()
 
     def latest(self) -> Row:
         """Figures of the last batch, and of the last validation with the prefix `val_`."""
@@ -115,6 +134,8 @@ class RunState:
             momentum = self._optimizer.state[parameter].get("momentum_buffer")
             if momentum is not None:
                 tensors[f"momentum.{name}"] = momentum
+        if self._average is not None:
+            tensors |= {f"average.{name}": tensor for name, tensor in self._average.tensors().items()}
         state = {
             "rows": rows, "measured": self._measured, "means": self._means,
             "sums": self._sums, "num_summed": self._num_summed,
@@ -125,15 +146,16 @@ class RunState:
         """Go on from a checkpoint; None leaves everything as it is."""
         if checkpoint is None:
             return
-        weights = {n.removeprefix("model."): t for n, t in checkpoint.tensors.items() if n.startswith("model.")}
         try:
-            self._model.load_state_dict(weights)
+            self._model.load_state_dict(_part(checkpoint.tensors, "model."))
         except RuntimeError as error:
             raise CheckpointMismatch("The checkpoint's weights do not fit this network.") from error
         for name, parameter in self._trained.items():
             momentum = checkpoint.tensors.get(f"momentum.{name}")
             if momentum is not None:
                 self._optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
+        if self._average is not None:
+            self._average.restore(_part(checkpoint.tensors, "average."))
         self.step = checkpoint.step
         self.rows = checkpoint.state["rows"]
         self._measured, self._means = checkpoint.state["measured"], checkpoint.state["means"]
@@ -142,6 +164,11 @@ class RunState:
 
 def _number(figure: float | Tensor) -> float:
     return figure.item() if isinstance(figure, Tensor) else float(figure)
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _prefixed(row: Row, prefix: str) -> Row:

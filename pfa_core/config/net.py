@@ -57,6 +57,9 @@ class LearnConfig:
     checkpoint_every_steps: int
     autocast: bool = True
     """bf16 where the device computes it natively, else float32."""
+    ema_decay: float | None = None
+    """Validate, and return, an exponential moving average of the weights with this decay, such as 0.999; None: the
+    weights themselves."""
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "steps", "validate_every_steps", "checkpoint_every_steps"):
@@ -72,3 +75,5 @@ class LearnConfig:
             raise ConfigInvalid(f"weight_decay must be >= 0, got {self.weight_decay}")
         if self.max_norm is not None and not self.max_norm > 0:
             raise ConfigInvalid(f"max_norm must be > 0, got {self.max_norm}")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise ConfigInvalid(f"ema_decay must lie in (0, 1), got {self.ema_decay}")

@@ -1,9 +1,6 @@
 import dataclasses
 import json
 import math
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +11,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor, nn
 
 from pfa_core.config.net import LearnConfig
-from pfa_core.engine import TrainResult, train
+from pfa_core.engine import train
 from pfa_core.errors import CheckpointMismatch, TrainingDiverged
 from pfa_core.progress import Progress, run_to_end
-from tests.unit.pfa_core import toy_run
-
-ROOT = Path(__file__).parents[3]
+from tests.unit.pfa_core.toy_run import equal
 
 
 @pytest.fixture(autouse=True)
@@ -31,89 +26,8 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def finished(folder: Path) -> tuple[dict[str, Tensor], TrainResult]:
-    model = toy_run.new_model()
-    result = run_to_end(toy_run.run(model, folder), lambda _: None)
-    return model.state_dict(), result
-
-
-def equal(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> bool:
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Tensor], TrainResult]:
-    torch.set_num_threads(1)
-    return finished(tmp_path_factory.mktemp("uninterrupted"))
-
-
 def rows_of(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
-@pytest.mark.parametrize("steps", [1, 5, 7, 13])
-def test_closed_and_resumed_equals_uninterrupted(
-    tmp_path: Path, steps: int, uninterrupted: tuple[dict[str, Tensor], TrainResult]
-) -> None:
-    first = toy_run.run(toy_run.new_model(), tmp_path)
-    for _ in range(steps):
-        next(first)
-    first.close()
-
-    weights, result = finished(tmp_path)
-
-    assert equal(weights, uninterrupted[0])
-    assert result == uninterrupted[1]
-    assert rows_of(tmp_path) == result.history
-
-
-@pytest.mark.parametrize("steps", [3, 12])
-def test_killed_and_resumed_equals_uninterrupted(
-    tmp_path: Path, steps: int, uninterrupted: tuple[dict[str, Tensor], TrainResult]
-) -> None:
-    command = [sys.executable, "-m", "tests.unit.pfa_core.toy_run", str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        while int(process.stdout.readline()) < steps:
-            process.stdin.write("\n")
-            process.stdin.flush()
-        process.kill()
-    assert process.returncode == -signal.SIGKILL
-
-    weights, result = finished(tmp_path)
-
-    assert equal(weights, uninterrupted[0])
-    assert result == uninterrupted[1]
-    assert rows_of(tmp_path) == result.history
-
-
-def test_torn_checkpoint_falls_back_to_the_one_before(
-    tmp_path: Path, uninterrupted: tuple[dict[str, Tensor], TrainResult]
-) -> None:
-    first = toy_run.run(toy_run.new_model(), tmp_path)
-    for _ in range(12):
-        next(first)
-    first.close()
-    newest = tmp_path / "checkpoints" / "step-00000012.safetensors"
-    newest.write_bytes(newest.read_bytes()[:-100])
-
-    resumed = toy_run.run(model := toy_run.new_model(), tmp_path)
-    assert next(resumed).step == 11
-    run_to_end(resumed, lambda _: None)
-    assert equal(model.state_dict(), uninterrupted[0])
-
-
-def test_finished_run_answers_again_without_training(
-    tmp_path: Path, uninterrupted: tuple[dict[str, Tensor], TrainResult]
-) -> None:
-    finished(tmp_path)
-    heard: list[Progress] = []
-    model = toy_run.new_model()
-    result = run_to_end(toy_run.run(model, tmp_path), heard.append)
-    assert heard == []
-    assert result == uninterrupted[1]
-    assert equal(model.state_dict(), uninterrupted[0])
 
 
 def one_weight(value: float = 1.0) -> nn.Module:
@@ -148,6 +62,28 @@ def test_steps_follow_sgd_with_momentum_and_decay_by_hand(tmp_path: Path) -> Non
         velocity = 0.9 * velocity + 3 + 0.01 * weight
         weight -= rate * velocity
     assert model.get_parameter("weight").item() == pytest.approx(weight, rel=1e-6)
+
+
+def test_averaged_weights_are_validated_and_returned(tmp_path: Path) -> None:
+    """loss = 3 w, so w falls by 3 rate a step; a = d a + (1 - d) w with d = min(decay, (1 + t) / (10 + t))."""
+    model = one_weight()
+    learn = plain(steps=30, momentum=0.0, ema_decay=0.6, validate_every_steps=1)
+    result = run_to_end(
+        start(
+            model, tmp_path, learn, lambda net, _: (3 * net.weight.sum(), {}),
+            validate=lambda net: {"weight": net.get_parameter("weight").item()},
+        ),
+        lambda _: None,
+    )  # fmt: skip
+
+    weight, average, expected = 1.0, 1.0, []
+    for step in range(1, 31):
+        weight -= 0.1 * 3
+        decay = min(0.6, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * weight
+        expected.append(average)
+    assert [row["val_weight"] for row in result.history] == pytest.approx(expected, rel=1e-5)
+    assert model.get_parameter("weight").item() == pytest.approx(average, rel=1e-5)
 
 
 def test_gradients_are_clipped_to_max_norm(tmp_path: Path) -> None:
