@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +12,11 @@ from pfa_core.averages import Average
 from pfa_core.checkpoint import Checkpoint
 from pfa_core.config.net import LearnConfig
 from pfa_core.devices import autocast
-from pfa_core.errors import CheckpointMismatch, TrainingDiverged
+from pfa_core.errors import CheckpointMismatch
 from pfa_core.history import Row
 from pfa_core.schedules import learning_rate
 from pfa_core.seeds import seeded
+from pfa_core.stepper import Stepper, diverged
 
 B = TypeVar("B")
 Figures = Mapping[str, float | Tensor]
@@ -46,25 +47,21 @@ class RunState:
         chosen = None if parameters is None else set(parameters)
         for parameter in model.parameters():
             parameter.requires_grad_(chosen is None or parameter in chosen)
-        self._trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self._still = [module for module in model.modules() if _stays_still(module)]
-        self._optimizer = _optimizer(list(self._trained.values()), learn)
+        self._stepper = Stepper(trained, learn, device=device)
         self._average = None if learn.ema_decay is None else Average(model, decay=learn.ema_decay)
 
     def advance(self, batch: B, loss_of: Callable[[nn.Module, B], tuple[Tensor, Figures]]) -> None:
         """Take one step.
 
         Raises:
-            TrainingDiverged: the loss is not finite; nothing was stepped.
+            TrainingDiverged: the loss is not finite, see also `Stepper.step`; nothing was stepped.
         """
         rate = learning_rate(self.step, self._learn)
         with seeded(self._seed, self.step, device=self._device):
             loss, figures = self._backward(batch, loss_of)
-        if self._learn.max_norm is not None:
-            nn.utils.clip_grad_norm_(self._trained.values(), self._learn.max_norm)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        self._optimizer.step()
+        self._stepper.step(rate, step=self.step + 1)
         self.step += 1
         if self._average is not None:
             self._average.update(self.step)
@@ -78,18 +75,16 @@ class RunState:
         self._model.train()
         for module in self._still:
             module.eval()
-        with autocast(self._device, wanted=self._learn.autocast):
+        with self._autocast():
             loss, figures = loss_of(self._model, batch)
         value = loss.item()
         if not math.isfinite(value):
-            raise TrainingDiverged(
-                f"The loss is {value} at step {self.step + 1}. Lower learn.learning_rate (now"
-                f" {self._learn.learning_rate:g}) or set learn.max_norm.",
-                step=self.step + 1,
-            )
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+            raise diverged(f"The loss is {value}", step=self.step + 1, learn=self._learn)
+        self._stepper.backward(loss)
         return value, figures
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return autocast(self._device, wanted=self._learn.autocast, half=self._learn.half)
 
     def take_means(self) -> Row:
         """The training figures' means since the last call, and the rate of the last step."""
@@ -101,12 +96,7 @@ class RunState:
         """Validate the weights that the run would return; the figures with the prefix `val_`."""
         self._model.eval()
         key = (self._seed, self.step, 1)
-        with (
-            torch.no_grad(),
-            self._averaged(),
-            seeded(*key, device=self._device),
-            autocast(self._device, wanted=self._learn.autocast),
-        ):
+        with torch.no_grad(), self._averaged(), seeded(*key, device=self._device), self._autocast():
             self._measured = {name: _number(figure) for name, figure in validate(self._model).items()}
         return _prefixed(self._measured, "val_")
 
@@ -130,15 +120,12 @@ class RunState:
     def checkpoint(self, rows: list[Row]) -> Checkpoint:
         """The state as it is now."""
         tensors = {f"model.{name}": tensor for name, tensor in self._model.state_dict().items()}
-        for name, parameter in self._trained.items():
-            momentum = self._optimizer.state[parameter].get("momentum_buffer")
-            if momentum is not None:
-                tensors[f"momentum.{name}"] = momentum
+        tensors |= {f"momentum.{name}": tensor for name, tensor in self._stepper.tensors().items()}
         if self._average is not None:
             tensors |= {f"average.{name}": tensor for name, tensor in self._average.tensors().items()}
         state = {
             "rows": rows, "measured": self._measured, "means": self._means,
-            "sums": self._sums, "num_summed": self._num_summed,
+            "sums": self._sums, "num_summed": self._num_summed, "stepper": self._stepper.state(),
         }  # fmt: skip
         return Checkpoint(step=self.step, tensors=tensors, state=state)
 
@@ -150,10 +137,7 @@ class RunState:
             self._model.load_state_dict(_part(checkpoint.tensors, "model."))
         except RuntimeError as error:
             raise CheckpointMismatch("The checkpoint's weights do not fit this network.") from error
-        for name, parameter in self._trained.items():
-            momentum = checkpoint.tensors.get(f"momentum.{name}")
-            if momentum is not None:
-                self._optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
+        self._stepper.restore(_part(checkpoint.tensors, "momentum."), checkpoint.state["stepper"])
         if self._average is not None:
             self._average.restore(_part(checkpoint.tensors, "average."))
         self.step = checkpoint.step
@@ -179,12 +163,3 @@ def _stays_still(module: nn.Module) -> bool:
     """Whether a batch norm is not trained, so that its running statistics must not move either."""
     own = list(module.parameters(recurse=False))
     return isinstance(module, nn.modules.batchnorm._BatchNorm) and bool(own) and not any(p.requires_grad for p in own)
-
-
-def _optimizer(parameters: list[nn.Parameter], learn: LearnConfig) -> torch.optim.SGD:
-    """SGD with momentum; biases and batch norms are not decayed."""
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": learn.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.SGD(groups, lr=learn.learning_rate, momentum=learn.momentum, fused=True)

@@ -7,6 +7,7 @@ from pfa_core.errors import ConfigInvalid
 
 Norm = Literal["lrn", "batch"]
 Schedule = Literal["step", "cosine", "one_cycle"]
+Half = Literal["auto", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,10 @@ class LearnConfig:
     validate_every_steps: int
     checkpoint_every_steps: int
     autocast: bool = True
-    """bf16 where the device computes it natively, else float32."""
+    """Convolutions and products in 16 bits, see `half`; False: all in float32."""
+    half: Half = "auto"
+    """`auto`: bf16 where the device computes it natively, fp16 with a scaled loss on other GPUs, else float32; or one
+    of the two, native or not."""
     ema_decay: float | None = None
     """Validate, and return, an exponential moving average of the weights with this decay, such as 0.999; None: the
     weights themselves."""

@@ -18,7 +18,11 @@ LEARN = LearnConfig(
     batch_size=4, steps=STEPS, learning_rate=0.05, schedule="one_cycle", max_norm=1.0,
     validate_every_steps=7, checkpoint_every_steps=5, autocast=False,
 )  # fmt: skip
-RECIPES = {"plain": LEARN, "averaged": replace(LEARN, ema_decay=0.8)}
+RECIPES = {
+    "plain": LEARN,
+    "averaged": replace(LEARN, ema_decay=0.8),
+    "fp16": replace(LEARN, autocast=True, half="fp16"),
+}
 
 
 def new_model() -> nn.Module:
