@@ -13,14 +13,16 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from pfa_core.checkpoint import load_checkpoint, save_checkpoint
+from pfa_core.best import Goal
+from pfa_core.checkpoint import load_best, load_checkpoint, save_best, save_checkpoint
 from pfa_core.config.net import LearnConfig
 from pfa_core.devices import device_of, moved, placed
+from pfa_core.errors import ConfigInvalid
 from pfa_core.history import History, Row
 from pfa_core.progress import Progress
 from pfa_core.run_state import Figures, RunState
 
-__all__ = ["TrainResult", "device_of", "train"]
+__all__ = ["Goal", "TrainResult", "device_of", "train"]
 
 B = TypeVar("B")
 
@@ -34,7 +36,8 @@ class TrainResult:
 
     steps: int
     metrics: dict[str, float]
-    """The last validation's figures, with `train_loss`, the mean over the last recorded steps."""
+    """The figures of the validation of the weights that are returned; `train_loss`, the mean over the last recorded
+    steps; `best_step`, the step of the best validation; `stopped_step`, only where patience ended the run."""
     history: list[Row]
     """Rows of `step`, `loss` (the training loss, a mean since the row before) and other training figures,
     `learning_rate`, and, where there was a validation, its figures with the prefix `val_`."""
@@ -52,11 +55,12 @@ def train(
     seed: int,
     validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
     parameters: Iterable[nn.Parameter] | None = None,
+    goal: Goal | None = None,
 ) -> Generator[Progress, None, TrainResult]:
     """Train `model` in place, yielding after every step; go on from the newest checkpoint of `folder`.
 
     Closing the generator writes a checkpoint first. With `learn.ema_decay` the averaged weights are validated, and the
-    model has them in the end.
+    model has them in the end. A run that stops early ends with a `Progress` whose total is the steps it took.
 
     Args:
         batch_of: a pure function of the step (0..steps - 1), called one step ahead in a thread of its own; its
@@ -66,13 +70,19 @@ def train(
         config_sha256: tells this run from others; see `checkpoint.digest_of`.
         validate: called with the model in evaluation mode, without gradients, every `validate_every_steps` and at
             the end.
+        goal: the figure of `validate` by which the best weights are found, which are kept beside the checkpoints.
         parameters: those to train; None trains all. Batch norms outside them keep their statistics.
 
     Raises:
+        ConfigInvalid: `learn` asks for the best weights, and there is no goal.
         TrainingDiverged: the loss is not finite; the weights are those before that step.
         CheckpointMismatch, CheckpointDamaged: see `load_checkpoint`.
     """
-    run = RunState(placed(model, device), learn, device=device, seed=seed, parameters=parameters)
+    if goal is None and (learn.returns_best or learn.patience is not None):
+        raise ConfigInvalid(
+            "This recipe has no validation figure to go by: leave out learn.patience and learn.returns."
+        )
+    run = RunState(placed(model, device), learn, device=device, seed=seed, parameters=parameters, goal=goal)
     checkpoints = folder / "checkpoints"
     run.restore(load_checkpoint(checkpoints, config_sha256=config_sha256))
     history = History(folder, run.rows)
@@ -90,24 +100,30 @@ def train(
     every = max(1, learn.steps // NUM_ROWS)
     prefetcher = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
     try:
-        ahead = prefetcher.submit(fetch, run.step) if run.step < learn.steps else None
+        ahead = prefetcher.submit(fetch, run.step) if not run.over else None
         while ahead is not None:
             batch = ahead.result()
             ahead = prefetcher.submit(fetch, run.step + 1) if run.step + 1 < learn.steps else None
             run.advance(batch, loss_of)
-            last = run.step == learn.steps
-            if validate is not None and (run.step % learn.validate_every_steps == 0 or last):
+            if validate is not None and (run.step % learn.validate_every_steps == 0 or run.over):
                 history.add(run.step, run.take_means() | run.measure(validate))
-            elif run.step % every == 0 or last:
+                if run.judge():
+                    figures = run.best.figures
+                    save_best(checkpoints, run.weights(), step=run.step, figures=figures, config_sha256=config_sha256)
+            elif run.step % every == 0 or run.over:
                 history.add(run.step, run.take_means())
-            if run.step % learn.checkpoint_every_steps == 0 or last:
+            if run.step % learn.checkpoint_every_steps == 0 or run.over:
                 save()
-            yield Progress(phase="train", step=run.step, total=learn.steps, metrics=run.latest())
+            total = run.step if run.over else learn.steps
+            yield Progress(phase="train", step=run.step, total=total, metrics=run.latest())
+            if run.over:
+                break
     except GeneratorExit:
         save()
         raise
     finally:
         prefetcher.shutdown(wait=True, cancel_futures=True)
         history.close()
-    run.finish()
+    best = run.returned_best
+    run.finish(None if best is None else load_best(checkpoints, step=best, config_sha256=config_sha256))
     return TrainResult(steps=run.step, metrics=run.metrics(), history=history.rows)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pfa_core import seeds
 from pfa_core.checkpoint import digest_of
 from pfa_core.config.pretrain import PretrainConfig
-from pfa_core.engine import device_of, train
+from pfa_core.engine import Goal, device_of, train
 from pfa_core.errors import ConfigInvalid, InputError, NoUsableVideos, VideoStill, VideoTooShort
 from pfa_core.frame_store import Clip, FrameStore
 from pfa_core.history import Row
@@ -22,6 +22,10 @@ from pfa_core.nets.triplet import TripletNet, pretext_loss
 from pfa_core.pretext import pretext_test
 from pfa_core.progress import Progress
 from pfa_core.triplets import TripletBatch, sample_batch
+
+GOAL = Goal(figure="auc", larger_is_better=True)
+"""How well own blocks rank above others: what is kept are features, so the order counts and not how sure the answers
+are, which the loss punishes; and it is finer than the accuracy."""
 
 MODEL, TRAIN, SPLIT, TEST = range(4)
 """Streams of randomness, so that none depends on how much another draws."""
@@ -43,8 +47,8 @@ class PretrainVideo:
 class PretrainResult:
     model: TripletNet
     metrics: dict[str, float]
-    """Of the last validation, see `pretext_test`; `train_loss`, `train_accuracy`; `train_videos`, `held_out_videos`,
-    the latter 0 when there were too few videos to hold any out and the validation used those of the training."""
+    """Of the validation, see `pretext_test`, and of the run, see `TrainResult`; `train_videos`, `held_out_videos`, the
+    latter 0 when there were too few videos to hold any out and the validation used those of the training."""
     history: list[Row]
     left_out: list[LeftOut]
 
@@ -93,6 +97,7 @@ def pretrain(
         device=place,
         seed=seed,
         validate=lambda net: pretext_test(net, tested, config, key=(seed, TEST)),
+        goal=GOAL,
     )
     counts = {"train_videos": float(len(learned)), "held_out_videos": float(len(held_out))}
     return PretrainResult(model=model, metrics=run.metrics | counts, history=run.history, left_out=left_out)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pfa_core.averages import Average
+from pfa_core.best import Best, Goal
 from pfa_core.checkpoint import Checkpoint
 from pfa_core.config.net import LearnConfig
 from pfa_core.devices import autocast
@@ -33,11 +34,13 @@ class RunState:
         device: torch.device,
         seed: int,
         parameters: Iterable[nn.Parameter] | None,
+        goal: Goal | None = None,
     ) -> None:
         self.step = 0
         """Optimiser steps done."""
         self.rows: list[Row] = []
         """The history that a checkpoint brought along."""
+        self.best = Best(goal, patience=learn.patience)
         self._model, self._learn, self._device, self._seed = model, learn, device, seed
         self._batch: Row = {}
         self._sums: Row = {}
@@ -100,13 +103,34 @@ class RunState:
             self._measured = {name: _number(figure) for name, figure in validate(self._model).items()}
         return _prefixed(self._measured, "val_")
 
+    def judge(self) -> bool:
+        """Whether the last validation was the best so far."""
+        return self.best.judge(self.step, self._measured)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights as they are validated, without a copy: they hold until the next step."""
+        with self._averaged():
+            return dict(self._model.state_dict())
+
     def _averaged(self) -> AbstractContextManager[None]:
         """Inside, the network has its averaged weights, where they are averaged."""
         return nullcontext() if self._average is None else self._average.applied()
 
-    def finish(self) -> None:
-        """Give the network the weights that the run returns. No step or checkpoint may follow."""
-        if self._average is not None:
+    @property
+    def over(self) -> bool:
+        """Whether no step is left, or none is worth while."""
+        return self.step == self._learn.steps or self.best.given_up
+
+    @property
+    def returned_best(self) -> int | None:
+        """The step of the best weights where the run returns these; None: it returns the last."""
+        return self.best.step if self._learn.returns_best else None
+
+    def finish(self, best: Mapping[str, Tensor] | None) -> None:
+        """Give the network the weights that the run returns, the last or `best`. No step or checkpoint may follow."""
+        if best is not None:
+            self._model.load_state_dict(best)
+        elif self._average is not None:
             self._average.settle()
 
     def latest(self) -> Row:
@@ -114,8 +138,18 @@ class RunState:
         return self._batch | _prefixed(self._measured, "val_")
 
     def metrics(self) -> Row:
-        """Figures of the last validation, and the last means of the training figures with the prefix `train_`."""
-        return self._measured | _prefixed(self._means, "train_")
+        """Figures of the weights that the run returns, and of the run.
+
+        Those of the validation; the last means of the training figures with the prefix `train_`; `best_step` where
+        validations were judged; `stopped_step` where patience ended before the steps did.
+        """
+        figures = self._measured if self.returned_best is None else self.best.figures
+        row = figures | _prefixed(self._means, "train_")
+        if self.best.step is not None:
+            row["best_step"] = float(self.best.step)
+        if self.best.given_up and self.step < self._learn.steps:
+            row["stopped_step"] = float(self.step)
+        return row
 
     def checkpoint(self, rows: list[Row]) -> Checkpoint:
         """The state as it is now."""
@@ -126,8 +160,9 @@ class RunState:
         state = {
             "rows": rows, "measured": self._measured, "means": self._means,
             "sums": self._sums, "num_summed": self._num_summed, "stepper": self._stepper.state(),
+            "best": self.best.state(),
         }  # fmt: skip
-        return Checkpoint(step=self.step, tensors=tensors, state=state)
+        return Checkpoint(step=self.step, tensors=tensors, state=state, best=self.best.step)
 
     def restore(self, checkpoint: Checkpoint | None) -> None:
         """Go on from a checkpoint; None leaves everything as it is."""
@@ -140,6 +175,7 @@ class RunState:
         self._stepper.restore(_part(checkpoint.tensors, "momentum."), checkpoint.state["stepper"])
         if self._average is not None:
             self._average.restore(_part(checkpoint.tensors, "average."))
+        self.best.restore(checkpoint.state["best"])
         self.step = checkpoint.step
         self.rows = checkpoint.state["rows"]
         self._measured, self._means = checkpoint.state["measured"], checkpoint.state["means"]

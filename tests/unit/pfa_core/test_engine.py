@@ -10,9 +10,10 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]  # it has no stubs
 from torch import Tensor, nn
 
+from pfa_core.checkpoint import load_best
 from pfa_core.config.net import LearnConfig
-from pfa_core.engine import train
-from pfa_core.errors import CheckpointMismatch, TrainingDiverged
+from pfa_core.engine import Goal, TrainResult, train
+from pfa_core.errors import CheckpointMismatch, ConfigInvalid, TrainingDiverged
 from pfa_core.progress import Progress, run_to_end
 from tests.unit.pfa_core.toy_run import equal
 
@@ -84,6 +85,64 @@ def test_averaged_weights_are_validated_and_returned(tmp_path: Path) -> None:
         expected.append(average)
     assert [row["val_weight"] for row in result.history] == pytest.approx(expected, rel=1e-5)
     assert model.get_parameter("weight").item() == pytest.approx(average, rel=1e-5)
+
+
+def judged(folder: Path, figures: list[float], **changes: Any) -> tuple[nn.Module, TrainResult, list[Progress]]:
+    """A run of six steps, each validated, whose weight falls by 1 a step from 10 and whose figures are these."""
+    model, heard = one_weight(10.0), list[Progress]()
+    learn = plain(steps=6, momentum=0.0, validate_every_steps=1, **changes)
+    left = iter(figures)
+    steps = start(
+        model, folder, learn, lambda net, _: (10 * net.weight.sum(), {}), validate=lambda _: {"auc": next(left)},
+        goal=Goal(figure="auc", larger_is_better=True),
+    )  # fmt: skip
+    return model, run_to_end(steps, heard.append), heard
+
+
+def test_the_last_weights_are_returned_and_the_best_are_kept(tmp_path: Path) -> None:
+    model, result, _ = judged(tmp_path, [0.5, 0.7, math.nan, 0.7, 0.6, 0.5])
+    assert model.get_parameter("weight").item() == pytest.approx(4.0)
+    assert (result.metrics["auc"], result.metrics["best_step"]) == (0.5, 2)
+    assert "stopped_step" not in result.metrics
+    best = load_best(tmp_path / "checkpoints", step=2, config_sha256="x")
+    assert best["weight"].item() == pytest.approx(8.0)
+
+
+def test_the_best_weights_are_returned_where_asked_with_their_figures(tmp_path: Path) -> None:
+    model, result, _ = judged(tmp_path, [0.5, 0.7, 0.6, 0.7, 0.6, 0.5], returns="best")
+    assert model.get_parameter("weight").item() == pytest.approx(8.0)
+    assert (result.metrics["auc"], result.metrics["best_step"], result.steps) == (0.7, 2, 6)
+
+
+def test_stops_when_patience_is_over_and_returns_the_best(tmp_path: Path) -> None:
+    """The best is the third; the fourth ties, the fifth is worse."""
+    model, result, heard = judged(tmp_path, [0.7, 0.6, 0.8, 0.8, 0.1, 0.9], patience=2)
+    assert model.get_parameter("weight").item() == pytest.approx(7.0)
+    assert (result.metrics["auc"], result.metrics["best_step"], result.metrics["stopped_step"]) == (0.8, 3, 5)
+    assert [(p.step, p.total) for p in heard] == [(1, 6), (2, 6), (3, 6), (4, 6), (5, 5)]
+
+
+def test_patience_that_lasts_to_the_end_stops_nothing(tmp_path: Path) -> None:
+    model, result, heard = judged(tmp_path, [0.7, 0.6, 0.8, 0.8, 0.1, 0.9], patience=3, returns="last")
+    assert model.get_parameter("weight").item() == pytest.approx(4.0)
+    assert (result.metrics["auc"], result.metrics["best_step"]) == (0.9, 6)
+    assert "stopped_step" not in result.metrics
+    assert (heard[-1].step, heard[-1].total) == (6, 6)
+
+
+def test_without_validation_all_the_steps_are_taken(tmp_path: Path) -> None:
+    steps = start(
+        one_weight(), tmp_path, plain(patience=1), _through, goal=Goal(figure="auc", larger_is_better=True)
+    )  # fmt: skip
+    result = run_to_end(steps, lambda _: None)
+    assert result.steps == 3
+    assert not {"best_step", "stopped_step"} & result.metrics.keys()
+
+
+@pytest.mark.parametrize("changes", [{"patience": 2}, {"returns": "best"}])
+def test_the_best_by_nothing_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigInvalid, match="no validation figure"):
+        next(start(one_weight(), tmp_path, plain(**changes), _through))
 
 
 def test_gradients_are_clipped_to_max_norm(tmp_path: Path) -> None:

@@ -44,6 +44,12 @@ def rows_of(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+def test_only_the_patient_stops_early(recipe: str, uninterrupted: tuple[dict[str, Tensor], TrainResult]) -> None:
+    result = uninterrupted[1]
+    assert ("stopped_step" in result.metrics) == (recipe == "patient")
+    assert result.steps == result.metrics.get("stopped_step", toy_run.STEPS)
+
+
 @pytest.mark.parametrize("steps", [1, 5, 7, 13])
 def test_closed_and_resumed_equals_uninterrupted(
     tmp_path: Path, steps: int, recipe: str, uninterrupted: tuple[dict[str, Tensor], TrainResult]

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from pfa_core import seeds
 from pfa_core.config.net import LearnConfig
-from pfa_core.engine import TrainResult, train
+from pfa_core.engine import Goal, TrainResult, train
 from pfa_core.progress import Progress
 
 STEPS = 24
@@ -22,6 +22,8 @@ RECIPES = {
     "plain": LEARN,
     "averaged": replace(LEARN, ema_decay=0.8),
     "fp16": replace(LEARN, autocast=True, half="fp16"),
+    "best": replace(LEARN, ema_decay=0.8, returns="best", validate_every_steps=4),
+    "patient": replace(LEARN, patience=6, validate_every_steps=2),
 }
 
 
@@ -45,6 +47,10 @@ def loss_of(model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Map
     return functional.cross_entropy(logits, labels), {"accuracy": (logits.argmax(1) == labels).float().mean()}
 
 
+GOAL = Goal(figure="accuracy", larger_is_better=True)
+"""Of four images: it soon ties, which is no improvement."""
+
+
 def validate(model: nn.Module) -> dict[str, float]:
     images, labels = batch_of(1000)
     return {"accuracy": float((model(images).argmax(1) == labels).float().mean())}
@@ -60,5 +66,5 @@ def run(
 ) -> Generator[Progress, None, TrainResult]:
     return train(
         model, batch_of=batch_of, loss_of=loss_of, learn=RECIPES[recipe], folder=folder, config_sha256=recipe, seed=3,
-        device=torch.device("cpu"), validate=validate,
+        device=torch.device("cpu"), validate=validate, goal=GOAL,
     )  # fmt: skip
