@@ -4,9 +4,10 @@ A step is a function of (weights, momentum, seed, step) alone: batches are asked
 from (seed, step). So a run that was killed and resumed gives the same weights as one that never stopped.
 """
 
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from pfa_core.errors import ConfigInvalid
 from pfa_core.history import History, Row
 from pfa_core.progress import Progress
 from pfa_core.run_state import Figures, RunState
+from pfa_core.stopwatch import Stopwatch
 
 __all__ = ["Goal", "TrainResult", "device_of", "train"]
 
@@ -41,6 +43,8 @@ class TrainResult:
     history: list[Row]
     """Rows of `step`, `loss` (the training loss, a mean since the row before) and other training figures,
     `learning_rate`, and, where there was a validation, its figures with the prefix `val_`."""
+    times: dict[str, float] = field(compare=False)
+    """`stall` and `step_ms` of this process's part of the run, see `Times.figures`; two equal runs differ in them."""
 
 
 def train(
@@ -66,7 +70,7 @@ def train(
         batch_of: a pure function of the step (0..steps - 1), called one step ahead in a thread of its own; its
             tensors are moved to `device`.
         loss_of: scalar loss and figures to report, such as the accuracy on the batch.
-        folder: receives `checkpoints/`, `metrics.jsonl` and `tensorboard/`.
+        folder: receives `checkpoints/`, `metrics.jsonl`, `times.jsonl` and `tensorboard/`.
         config_sha256: tells this run from others; see `checkpoint.digest_of`.
         validate: called with the model in evaluation mode, without gradients, every `validate_every_steps` and at
             the end.
@@ -97,14 +101,19 @@ def train(
     def fetch(step: int) -> B:
         return moved(batch_of(step), device)
 
+    watch = Stopwatch(time.perf_counter)
     every = max(1, learn.steps // NUM_ROWS)
     prefetcher = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
     try:
         ahead = prefetcher.submit(fetch, run.step) if not run.over else None
         while ahead is not None:
-            batch = ahead.result()
+            with watch.waiting():
+                batch = ahead.result()
             ahead = prefetcher.submit(fetch, run.step + 1) if run.step + 1 < learn.steps else None
-            run.advance(batch, loss_of)
+            with watch.stepping():
+                run.advance(batch, loss_of)
+            if run.step % every == 0 or run.step == learn.steps:
+                history.add_times(run.step, watch.take_lap())
             if validate is not None and (run.step % learn.validate_every_steps == 0 or run.over):
                 history.add(run.step, run.take_means() | run.measure(validate))
                 if run.judge():
@@ -115,7 +124,7 @@ def train(
             if run.step % learn.checkpoint_every_steps == 0 or run.over:
                 save()
             total = run.step if run.over else learn.steps
-            yield Progress(phase="train", step=run.step, total=total, metrics=run.latest())
+            yield Progress(phase="train", step=run.step, total=total, metrics=run.latest() | watch.total.figures())
             if run.over:
                 break
     except GeneratorExit:
@@ -126,4 +135,4 @@ def train(
         history.close()
     best = run.returned_best
     run.finish(None if best is None else load_best(checkpoints, step=best, config_sha256=config_sha256))
-    return TrainResult(steps=run.step, metrics=run.metrics(), history=history.rows)
+    return TrainResult(steps=run.step, metrics=run.metrics(), history=history.rows, times=watch.total.figures())

@@ -1,4 +1,8 @@
-"""What a training run measured: rows kept in memory, in `metrics.jsonl` and in TensorBoard event files."""
+"""What a training run measured: rows kept in memory, in `metrics.jsonl` and in TensorBoard event files.
+
+How long it took goes to `times.jsonl` and TensorBoard only: a run that was stopped and resumed has the same rows as one
+that was not, but not the same times.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,6 +29,7 @@ class History:
         write_atomic(path, b"".join(_line(row) for row in self.rows))
         self._file = path.open("ab", buffering=0)
         purge = int(self.rows[-1]["step"]) + 1 if self.rows else 0
+        self._times = (folder / "times.jsonl").open("ab", buffering=0)
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
@@ -36,10 +41,17 @@ class History:
             self._board.add_scalar(name, value, step)
         self._board.flush()
 
+    def add_times(self, step: int, times: Mapping[str, float]) -> None:
+        """Note how long the steps up to this one took."""
+        self._times.write(_line({"step": step, **times}))
+        for name, value in times.items():
+            self._board.add_scalar(f"time/{name}", value, step)
+
     def close(self) -> None:
         """Finish the files."""
         self._board.close()
         self._file.close()
+        self._times.close()
 
 
 def _line(row: Row) -> bytes:

@@ -199,6 +199,22 @@ def test_events_and_rows_can_be_read_while_it_runs(tmp_path: Path) -> None:
     steps.close()
 
 
+def test_times_are_reported_apart_from_the_rows(tmp_path: Path) -> None:
+    heard: list[Progress] = []
+    steps = start(one_weight(), tmp_path, plain(steps=4), lambda net, _: (net.weight.sum(), {}))
+    result = run_to_end(steps, heard.append)
+    times = [json.loads(line) for line in (tmp_path / "times.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in times] == [1, 2, 3, 4]
+    assert all(row.keys() == {"step", "stall", "step_ms"} for row in times)
+    assert all(0 <= figures["stall"] <= 1 for figures in (*times, result.times, *(p.metrics for p in heard)))
+    assert result.times["step_ms"] > 0
+    assert not any("stall" in row for row in result.history)
+    assert "stall" not in result.metrics
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("time/stall")] == [1, 2, 3, 4]
+
+
 def test_progress_carries_figures_of_the_batch_and_of_the_last_validation(tmp_path: Path) -> None:
     heard: list[Progress] = []
     learn = plain(steps=4, validate_every_steps=2)
