@@ -95,7 +95,7 @@ def _forget_old(folder: Path, *, best: int | None) -> None:
     for path in [*folder.glob("step-*"), *folder.glob("best-*")]:
         if path.stem not in kept:
             path.unlink(missing_ok=True)
-    for path in folder.glob(".*.tmp"):
+    for path in folder.glob(".*"):  # half-written, by a process that was killed
         path.unlink(missing_ok=True)
 
 

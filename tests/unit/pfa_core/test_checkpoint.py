@@ -62,6 +62,7 @@ def test_what_a_crash_left_half_written_is_ignored_and_then_removed(tmp_path: Pa
     write(tmp_path, 1)
     (tmp_path / "step-00000002.safetensors").write_bytes(b"no JSON: it was never finished")
     (tmp_path / ".step-00000003.safetensors.1.tmp").write_bytes(b"nor this")
+    (tmp_path / ".tmp22j1f5").write_bytes(b"nor what safetensors had begun")
     assert read_step(tmp_path) == 1
     write(tmp_path, 4)
     assert {path.stem for path in tmp_path.iterdir()} == {"step-00000001", "step-00000004"}
