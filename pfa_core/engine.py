@@ -5,7 +5,7 @@ from (seed, step). So a run that was killed and resumed gives the same weights a
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,21 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from pfa_core.best import Goal
-from pfa_core.checkpoint import load_best, load_checkpoint, save_best, save_checkpoint
 from pfa_core.config.net import LearnConfig
 from pfa_core.devices import device_of, moved, placed
 from pfa_core.errors import ConfigInvalid
-from pfa_core.history import History, Row
+from pfa_core.history import Row
 from pfa_core.progress import Progress
+from pfa_core.records import Draw, Records, Validate
 from pfa_core.run_state import Figures, RunState
 from pfa_core.stopwatch import Stopwatch
 
 __all__ = ["Goal", "TrainResult", "device_of", "train"]
 
 B = TypeVar("B")
-
-NUM_ROWS = 1000
-"""Losses are recorded about this often in a run, however long it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +54,10 @@ def train(
     config_sha256: str,
     device: torch.device,
     seed: int,
-    validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    validate: Validate | None = None,
     parameters: Iterable[nn.Parameter] | None = None,
     goal: Goal | None = None,
+    draw: Draw | None = None,
 ) -> Generator[Progress, None, TrainResult]:
     """Train `model` in place, yielding after every step; go on from the newest checkpoint of `folder`.
 
@@ -70,11 +68,13 @@ def train(
         batch_of: a pure function of the step (0..steps - 1), called one step ahead in a thread of its own; its
             tensors are moved to `device`.
         loss_of: scalar loss and figures to report, such as the accuracy on the batch.
-        folder: receives `checkpoints/`, `metrics.jsonl`, `times.jsonl` and `tensorboard/`.
+        folder: receives `checkpoints/`, `metrics.jsonl`, `times.jsonl`, `figures/` and `tensorboard/`.
         config_sha256: tells this run from others; see `checkpoint.digest_of`.
         validate: called with the model in evaluation mode, without gradients, every `validate_every_steps` and at
             the end.
         goal: the figure of `validate` by which the best weights are found, which are kept beside the checkpoints.
+        draw: pictures of what has been learned, after some of the validations (`records.NUM_DRAWN`) and the last;
+            called as `validate` is. The latest are in `figures/`, all in TensorBoard.
         parameters: those to train; None trains all. Batch norms outside them keep their statistics.
 
     Raises:
@@ -87,22 +87,12 @@ def train(
             "This recipe has no validation figure to go by: leave out learn.patience and learn.returns."
         )
     run = RunState(placed(model, device), learn, device=device, seed=seed, parameters=parameters, goal=goal)
-    checkpoints = folder / "checkpoints"
-    run.restore(load_checkpoint(checkpoints, config_sha256=config_sha256))
-    history = History(folder, run.rows)
-    saved = run.step
-
-    def save() -> None:
-        nonlocal saved
-        if saved != run.step:
-            save_checkpoint(checkpoints, run.checkpoint(history.rows), config_sha256=config_sha256)
-            saved = run.step
+    records = Records(run, learn, folder, config_sha256=config_sha256, validate=validate, draw=draw)
+    watch = Stopwatch(time.perf_counter)
 
     def fetch(step: int) -> B:
         return moved(batch_of(step), device)
 
-    watch = Stopwatch(time.perf_counter)
-    every = max(1, learn.steps // NUM_ROWS)
     prefetcher = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
     try:
         ahead = prefetcher.submit(fetch, run.step) if not run.over else None
@@ -112,27 +102,16 @@ def train(
             ahead = prefetcher.submit(fetch, run.step + 1) if run.step + 1 < learn.steps else None
             with watch.stepping():
                 run.advance(batch, loss_of)
-            if run.step % every == 0 or run.step == learn.steps:
-                history.add_times(run.step, watch.take_lap())
-            if validate is not None and (run.step % learn.validate_every_steps == 0 or run.over):
-                history.add(run.step, run.take_means() | run.measure(validate))
-                if run.judge():
-                    figures = run.best.figures
-                    save_best(checkpoints, run.weights(), step=run.step, figures=figures, config_sha256=config_sha256)
-            elif run.step % every == 0 or run.over:
-                history.add(run.step, run.take_means())
-            if run.step % learn.checkpoint_every_steps == 0 or run.over:
-                save()
+            records.note(watch)
             total = run.step if run.over else learn.steps
             yield Progress(phase="train", step=run.step, total=total, metrics=run.latest() | watch.total.figures())
             if run.over:
                 break
     except GeneratorExit:
-        save()
+        records.save()
         raise
     finally:
         prefetcher.shutdown(wait=True, cancel_futures=True)
-        history.close()
-    best = run.returned_best
-    run.finish(None if best is None else load_best(checkpoints, step=best, config_sha256=config_sha256))
-    return TrainResult(steps=run.step, metrics=run.metrics(), history=history.rows, times=watch.total.figures())
+        records.close()
+    records.finish()
+    return TrainResult(steps=run.step, metrics=run.metrics(), history=records.rows, times=watch.total.figures())

@@ -8,9 +8,12 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from pfa_core.durable import write_atomic
+from pfa_core.images import write_png
 
 Row = dict[str, float]
 
@@ -25,6 +28,7 @@ class History:
         """Go on from `rows`; what `metrics.jsonl` holds beyond them (work lost in a crash) is dropped."""
         folder.mkdir(parents=True, exist_ok=True)
         self.rows: list[Row] = [dict(row) for row in rows]
+        self._figures = folder / "figures"
         path = folder / "metrics.jsonl"
         write_atomic(path, b"".join(_line(row) for row in self.rows))
         self._file = path.open("ab", buffering=0)
@@ -46,6 +50,14 @@ class History:
         self._times.write(_line({"step": step, **times}))
         for name, value in times.items():
             self._board.add_scalar(f"time/{name}", value, step)
+
+    def add_images(self, step: int, images: Mapping[str, NDArray[np.uint8]]) -> None:
+        """Show pictures, (H, W, 3) RGB: all of them in TensorBoard, the latest of each name in `figures/`."""
+        self._figures.mkdir(exist_ok=True)
+        for name, image in images.items():
+            write_atomic(self._figures / f"{name}.png", write_png(image))
+            self._board.add_image(name, image, step, dataformats="HWC")
+        self._board.flush()
 
     def close(self) -> None:
         """Finish the files."""

@@ -20,6 +20,7 @@ from pfa_core.memory import free_bytes
 from pfa_core.nets.preprocess import normalise_flow, normalise_rgb
 from pfa_core.nets.triplet import TripletNet, pretext_loss
 from pfa_core.pretext import pretext_test
+from pfa_core.pretext_figures import PretextFigures
 from pfa_core.progress import Progress
 from pfa_core.triplets import TripletBatch, sample_batch
 
@@ -27,7 +28,7 @@ GOAL = Goal(figure="auc", larger_is_better=True)
 """How well own blocks rank above others: what is kept are features, so the order counts and not how sure the answers
 are, which the loss punishes; and it is finer than the accuracy."""
 
-MODEL, TRAIN, SPLIT, TEST = range(4)
+MODEL, TRAIN, SPLIT, TEST, FIGURES = range(5)
 """Streams of randomness, so that none depends on how much another draws."""
 
 
@@ -98,6 +99,7 @@ def pretrain(
         seed=seed,
         validate=lambda net: pretext_test(net, tested, config, key=(seed, TEST)),
         goal=GOAL,
+        draw=PretextFigures(tested, config, key=(seed, FIGURES)),
     )
     counts = {"train_videos": float(len(learned)), "held_out_videos": float(len(held_out))}
     return PretrainResult(model=model, metrics=run.metrics | counts, history=run.history, left_out=left_out)

@@ -1,11 +1,13 @@
 """The state of a training run, and how one step changes it."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pfa_core.averages import Average
@@ -21,6 +23,8 @@ from pfa_core.stepper import Stepper, diverged
 
 B = TypeVar("B")
 Figures = Mapping[str, float | Tensor]
+Pictures = Mapping[str, NDArray[np.uint8]]
+"""By name, (H, W, 3) RGB."""
 
 
 class RunState:
@@ -97,11 +101,22 @@ class RunState:
 
     def measure(self, validate: Callable[[nn.Module], Mapping[str, float]]) -> Row:
         """Validate the weights that the run would return; the figures with the prefix `val_`."""
-        self._model.eval()
-        key = (self._seed, self.step, 1)
-        with torch.no_grad(), self._averaged(), seeded(*key, device=self._device), self._autocast():
+        with self._tested(1):
             self._measured = {name: _number(figure) for name, figure in validate(self._model).items()}
         return _prefixed(self._measured, "val_")
+
+    def drawn(self, draw: Callable[[nn.Module], Pictures]) -> Pictures:
+        """Pictures of the weights that the run would return."""
+        with self._tested(2):
+            return draw(self._model)
+
+    @contextmanager
+    def _tested(self, stream: int) -> Iterator[None]:
+        """Inside, the network is in evaluation mode with the weights that the run would return."""
+        self._model.eval()
+        key = (self._seed, self.step, stream)
+        with torch.no_grad(), self._averaged(), seeded(*key, device=self._device), self._autocast():
+            yield
 
     def judge(self) -> bool:
         """Whether the last validation was the best so far."""

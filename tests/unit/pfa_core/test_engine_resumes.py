@@ -1,6 +1,5 @@
 """A run that was stopped, crashed or damaged and goes on equals, bit by bit, one that never stopped."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from torch import Tensor
 from pfa_core.engine import TrainResult
 from pfa_core.progress import Progress, run_to_end
 from tests.unit.pfa_core import toy_run
+from tests.unit.pfa_core.one_weight import rows_of
 from tests.unit.pfa_core.toy_run import equal
 
 
@@ -38,10 +38,6 @@ def recipe(request: pytest.FixtureRequest) -> str:
 def uninterrupted(recipe: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Tensor], TrainResult]:
     torch.set_num_threads(1)
     return finished(tmp_path_factory.mktemp("uninterrupted"), recipe)
-
-
-def rows_of(folder: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def test_only_the_patient_stops_early(recipe: str, uninterrupted: tuple[dict[str, Tensor], TrainResult]) -> None:
