@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pfa_core import seeds
 from pfa_core.checkpoint import digest_of
 from pfa_core.config.net import LearnConfig
-from pfa_core.engine import TrainResult, device_of, train
+from pfa_core.engine import Goal, TrainResult, device_of, train
 from pfa_core.frame_store import FrameStore
 from pfa_core.held_out import TEST, TRAIN, PretrainVideo, identity
 from pfa_core.history import Row
@@ -52,6 +52,7 @@ def learn_appearance(
     batch_of: Callable[[FrameStore, int, np.random.Generator], B],
     loss_of: Callable[[nn.Module, B], tuple[Tensor, Mapping[str, Any]]],
     test: Callable[[nn.Module, FrameStore, tuple[int, ...]], Mapping[str, float]],
+    goal: Goal,
 ) -> Generator[Progress, None, TrainResult]:
     """Train `model` in place on `learned` and test it on `held_out`, or on `learned` where none is held out.
 
@@ -59,6 +60,7 @@ def learn_appearance(
         batch_of: the batch of a step, drawn from a store of the learned videos with a generator of that step's own.
         loss_of: see `engine.train`.
         test: figures on a store, the same ones for the same key.
+        goal: which of them tells good weights from better ones.
 
     Returns:
         The run, with `train_videos` and `held_out_videos` among its metrics.
@@ -84,6 +86,7 @@ def learn_appearance(
         device=place,
         seed=seed,
         validate=lambda net: test(net, tested, (seed, TEST)),
+        goal=goal,
     )
     counts = {"train_videos": float(len(learned)), "held_out_videos": float(len(held_out))}
     return replace(run, metrics=run.metrics | counts)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from pfa_core.config.net import Half
 from pfa_core.errors import ConfigInvalid
 
 B = TypeVar("B")
@@ -40,11 +41,19 @@ def computes_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def autocast(device: torch.device, *, wanted: bool = True) -> AbstractContextManager[Any]:
-    """bf16 where it is wanted and computed natively, else float32."""
-    if wanted and computes_bf16(device):
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
+def half_type(device: torch.device, half: Half = "auto") -> torch.dtype | None:
+    """The 16-bit type that is meant; `auto`: bf16 where it is native, else fp16 on a GPU and None on a processor."""
+    if half != "auto":
+        return torch.bfloat16 if half == "bf16" else torch.float16
+    if computes_bf16(device):
+        return torch.bfloat16
+    return torch.float16 if device.type == "cuda" else None
+
+
+def autocast(device: torch.device, *, wanted: bool = True, half: Half = "auto") -> AbstractContextManager[Any]:
+    """16 bits where they are wanted, see `half_type`, else float32."""
+    dtype = half_type(device, half) if wanted else None
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
 
 
 def placed(model: M, device: torch.device) -> M:

@@ -4,29 +4,30 @@ A step is a function of (weights, momentum, seed, step) alone: batches are asked
 from (seed, step). So a run that was killed and resumed gives the same weights as one that never stopped.
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+import time
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from pfa_core.checkpoint import load_checkpoint, save_checkpoint
+from pfa_core.best import Goal
 from pfa_core.config.net import LearnConfig
 from pfa_core.devices import device_of, moved, placed
-from pfa_core.history import History, Row
+from pfa_core.errors import ConfigInvalid
+from pfa_core.history import Row
 from pfa_core.progress import Progress
 from pfa_core.ranks import ALONE, Ranks
+from pfa_core.records import Draw, Records, Validate
 from pfa_core.run_state import Figures, RunState
+from pfa_core.stopwatch import Stopwatch
 
-__all__ = ["TrainResult", "device_of", "train"]
+__all__ = ["Goal", "TrainResult", "device_of", "train"]
 
 B = TypeVar("B")
-
-NUM_ROWS = 1000
-"""Losses are recorded about this often in a run, however long it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +36,13 @@ class TrainResult:
 
     steps: int
     metrics: dict[str, float]
-    """The last validation's figures, with `train_loss`, the mean over the last recorded steps."""
+    """The figures of the validation of the weights that are returned; `train_loss`, the mean over the last recorded
+    steps; `best_step`, the step of the best validation; `stopped_step`, only where patience ended the run."""
     history: list[Row]
     """Rows of `step`, `loss` (the training loss, a mean since the row before) and other training figures,
     `learning_rate`, and, where there was a validation, its figures with the prefix `val_`."""
+    times: dict[str, float] = field(compare=False)
+    """`stall` and `step_ms` of this process's part of the run, see `Times.figures`; two equal runs differ in them."""
 
 
 def train(
@@ -51,65 +55,69 @@ def train(
     config_sha256: str,
     device: torch.device,
     seed: int,
-    validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    validate: Validate | None = None,
     parameters: Iterable[nn.Parameter] | None = None,
     ranks: Ranks = ALONE,
+    goal: Goal | None = None,
+    draw: Draw | None = None,
 ) -> Generator[Progress, None, TrainResult]:
     """Train `model` in place, yielding after every step; go on from the newest checkpoint of `folder`.
 
-    Closing the generator writes a checkpoint first.
+    Closing the generator writes a checkpoint first. With `learn.ema_decay` the averaged weights are validated, and the
+    model has them in the end. A run that stops early ends with a `Progress` whose total is the steps it took.
 
     Args:
         batch_of: a pure function of the step (0..steps - 1), called one step ahead in a thread of its own; its
             tensors are moved to `device`.
         loss_of: scalar loss and figures to report, such as the accuracy on the batch.
-        folder: receives `checkpoints/`, `metrics.jsonl` and `tensorboard/`.
+        folder: receives `checkpoints/`, `metrics.jsonl`, `times.jsonl`, `figures/` and `tensorboard/`.
         config_sha256: tells this run from others; see `checkpoint.digest_of`.
         validate: called with the model in evaluation mode, without gradients, every `validate_every_steps` and at
             the end.
+        goal: the figure of `validate` by which the best weights are found, which are kept beside the checkpoints.
+        draw: pictures of what has been learned, after some of the validations (`records.NUM_DRAWN`) and the last;
+            called as `validate` is. The latest are in `figures/`, all in TensorBoard.
         parameters: those to train; None trains all. Batch norms outside them keep their statistics.
         ranks: who else takes the same steps; `loss_of` and `validate` must give every rank the same figures. Rank 0
             alone writes; all go on from the same checkpoint.
 
     Raises:
+        ConfigInvalid: `learn` asks for the best weights, and there is no goal.
         TrainingDiverged: the loss is not finite; the weights are those before that step.
         CheckpointMismatch, CheckpointDamaged: see `load_checkpoint`.
     """
-    run = RunState(placed(model, device), learn, device=device, seed=seed, parameters=parameters, rank=ranks.rank)
-    checkpoints = folder / "checkpoints"
-    run.restore(load_checkpoint(checkpoints, config_sha256=config_sha256))
-    history = History(folder if ranks.leads else None, run.rows)
-    saved = run.step
-
-    def save() -> None:
-        nonlocal saved
-        if saved != run.step and ranks.leads:
-            save_checkpoint(checkpoints, run.checkpoint(history.rows), config_sha256=config_sha256)
-            saved = run.step
+    if goal is None and (learn.returns_best or learn.patience is not None):
+        raise ConfigInvalid(
+            "This recipe has no validation figure to go by: leave out learn.patience and learn.returns."
+        )
+    run = RunState(
+        placed(model, device), learn, device=device, seed=seed, parameters=parameters, goal=goal, rank=ranks.rank
+    )
+    records = Records(run, learn, folder, config_sha256=config_sha256, validate=validate, draw=draw, leads=ranks.leads)
+    watch = Stopwatch(time.perf_counter)
 
     def fetch(step: int) -> B:
         return moved(batch_of(step), device)
 
-    every = max(1, learn.steps // NUM_ROWS)
     prefetcher = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
     try:
-        ahead = prefetcher.submit(fetch, run.step) if run.step < learn.steps else None
+        ahead = prefetcher.submit(fetch, run.step) if not run.over else None
         while ahead is not None:
-            batch = ahead.result()
+            with watch.waiting():
+                batch = ahead.result()
             ahead = prefetcher.submit(fetch, run.step + 1) if run.step + 1 < learn.steps else None
-            run.advance(batch, loss_of)
-            last = run.step == learn.steps
-            if validate is not None and (run.step % learn.validate_every_steps == 0 or last):
-                history.add(run.step, run.take_means() | run.measure(validate))
-            elif run.step % every == 0 or last:
-                history.add(run.step, run.take_means())
-            if run.step % learn.checkpoint_every_steps == 0 or last:
-                save()
-            yield Progress(phase="train", step=run.step, total=learn.steps, metrics=run.latest())
+            with watch.stepping():
+                run.advance(batch, loss_of)
+            records.note(watch)
+            total = run.step if run.over else learn.steps
+            yield Progress(phase="train", step=run.step, total=total, metrics=run.latest() | watch.total.figures())
+            if run.over:
+                break
     except GeneratorExit:
-        save()
+        records.save()
         raise
     finally:
         prefetcher.shutdown(wait=True, cancel_futures=True)
-        history.close()
-    return TrainResult(steps=run.step, metrics=run.metrics(), history=history.rows)
+        records.close()
+    records.finish()
+    return TrainResult(steps=run.step, metrics=run.metrics(), history=records.rows, times=watch.total.figures())

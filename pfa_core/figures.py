@@ -27,6 +27,11 @@ _LEFT, _RIGHT, _MIDDLE = (40, 120, 255), (255, 90, 40), (60, 200, 90)
 
 
 def filters_png(model: nn.Module, *, cell_px: int = 42) -> bytes:
+    """`filters_sheet` as PNG."""
+    return write_png(filters_sheet(model, cell_px=cell_px))
+
+
+def filters_sheet(model: nn.Module, *, cell_px: int = 42) -> Image:
     """The filters of conv1, a square each. Source: paper figure 3.
 
     Each filter is stretched by itself: its largest deviation from zero is black or white, zero is mid-grey.
@@ -39,7 +44,7 @@ def filters_png(model: nn.Module, *, cell_px: int = 42) -> bytes:
     unit = weight / np.maximum(peaks, 1e-12) / 2 + 0.5
     tiles = np.rint(unit * 255).astype(np.uint8).transpose(0, 2, 3, 1)
     enlarged = [_resized(tile, cell_px, cell_px, cv2.INTER_NEAREST) for tile in tiles]
-    return write_png(grid(enlarged, columns=_columns(len(enlarged)), gap_px=3))
+    return grid(enlarged, columns=_columns(len(enlarged)), gap_px=3)
 
 
 def grid(images: Sequence[Image], *, columns: int, gap_px: int, ground: int = _BACKGROUND) -> Image:
@@ -56,6 +61,11 @@ def grid(images: Sequence[Image], *, columns: int, gap_px: int, ground: int = _B
 
 
 def pairs_png(pairs: Sequence[tuple[Image, Image, float]], *, side_px: int = 128, pairs_per_row: int = 2) -> bytes:
+    """`pairs_sheet` as PNG."""
+    return write_png(pairs_sheet(pairs, side_px=side_px, pairs_per_row=pairs_per_row))
+
+
+def pairs_sheet(pairs: Sequence[tuple[Image, Image, float]], *, side_px: int = 128, pairs_per_row: int = 2) -> Image:
     """Closest pairs in fc6 space, each with its distance beneath. Source: paper figure 4.
 
     Args:
@@ -69,7 +79,7 @@ def pairs_png(pairs: Sequence[tuple[Image, Image, float]], *, side_px: int = 128
             strip, f"distance {distance:.2f}", (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (60, 60, 60), 1, cv2.LINE_AA
         )
         tiles.append(np.concatenate([both, strip]))
-    return write_png(grid(tiles, columns=min(pairs_per_row, len(tiles)), gap_px=10, ground=170))
+    return grid(tiles, columns=min(pairs_per_row, len(tiles)), gap_px=10, ground=170)
 
 
 def closest_pairs(features: NDArray[np.float32], *, chosen: Sequence[int]) -> list[tuple[int, int, float]]:

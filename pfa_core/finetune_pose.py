@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pfa_core.checkpoint import digest_of
 from pfa_core.config.pose import PoseConfig
-from pfa_core.engine import device_of, train
+from pfa_core.engine import Goal, device_of, train
 from pfa_core.heatmaps import decode, heatmap_loss, targets
 from pfa_core.left_out import LeftOut, nothing_usable
 from pfa_core.manifest import ModelConfig
@@ -31,6 +31,8 @@ from pfa_core.skeleton import JointSet
 from pfa_core.splits import epoch_items, train_and_val
 
 _BATCH = 64
+GOAL = Goal(figure="pck@0.1", larger_is_better=True)
+"""What a user sees, and measurable without labelled torsos; the loss falls long after joints are found no better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ def finetune_pose(
         device=device_of(device),
         seed=seed,
         validate=_validation(val, joints=joints, config=config) if len(val) else None,
+        goal=GOAL,
     )
     return PoseResult(
         model=model,

@@ -12,7 +12,7 @@ from pfa_core.errors import ConfigInvalid, InputError, NoUsableVideos, VideoStil
 from pfa_core.frame_store import Clip
 from pfa_core.left_out import LeftOut, facts, reasons
 
-MODEL, TRAIN, SPLIT, TEST = range(4)
+MODEL, TRAIN, SPLIT, TEST, FIGURES = range(5)
 """Streams of randomness, so that none depends on how much another draws."""
 
 

@@ -13,10 +13,10 @@ from pfa_core.checkpoint import digest_of
 from pfa_core.colour import vary_colours
 from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.devices import placed
-from pfa_core.engine import train
+from pfa_core.engine import Goal, train
 from pfa_core.errors import ConfigInvalid
 from pfa_core.frame_store import FrameStore
-from pfa_core.held_out import MODEL, TEST, TRAIN, PretrainVideo, identity, select, split
+from pfa_core.held_out import FIGURES, MODEL, TEST, TRAIN, PretrainVideo, identity, select, split
 from pfa_core.history import Row
 from pfa_core.left_out import LeftOut
 from pfa_core.memory import free_bytes
@@ -24,6 +24,7 @@ from pfa_core.nets.preprocess import normalise_flow, normalise_rgb
 from pfa_core.nets.triplet import TripletNet, pretext_loss
 from pfa_core.parts import sample_parts
 from pfa_core.pretext import pretext_test
+from pfa_core.pretext_figures import PretextFigures
 from pfa_core.progress import Progress, run_to_end
 from pfa_core.rank_group import run_ranks
 from pfa_core.ranks import ALONE, Ranks, under_torchrun
@@ -31,13 +32,17 @@ from pfa_core.triplets import TripletBatch
 
 __all__ = ["PretrainResult", "PretrainVideo", "loss_of", "pretrain"]
 
+GOAL = Goal(figure="auc", larger_is_better=True)
+"""How well own blocks rank above others: what is kept are features, so the order counts and not how sure the answers
+are, which the loss punishes; and it is finer than the accuracy."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainResult:
     model: TripletNet
     metrics: dict[str, float]
-    """Of the last validation, see `pretext_test`; `train_loss`, `train_accuracy`; `train_videos`, `held_out_videos`,
-    the latter 0 when there were too few videos to hold any out and the validation used those of the training."""
+    """Of the validation, see `pretext_test`, and of the run, see `TrainResult`; `train_videos`, `held_out_videos`, the
+    latter 0 when there were too few videos to hold any out and the validation used those of the training."""
     history: list[Row]
     left_out: list[LeftOut]
 
@@ -127,6 +132,8 @@ def _learn(
         device=place,
         seed=seed,
         validate=lambda net: ranks.from_leader(lambda: pretext_test(net, tested, config, key=(seed, TEST))),
+        goal=GOAL,
+        draw=PretextFigures(tested, config, key=(seed, FIGURES)) if ranks.leads else None,
         ranks=ranks,
     )
     counts = {"train_videos": float(len(learned)), "held_out_videos": float(len(held_out))}

@@ -15,6 +15,7 @@ from pfa_core import seeds
 from pfa_core.appearance_run import AppearanceResult, learn_appearance
 from pfa_core.config.ranking import RankingConfig
 from pfa_core.devices import moved
+from pfa_core.engine import Goal
 from pfa_core.errors import VideoUntrackable
 from pfa_core.frame_store import FrameStore
 from pfa_core.held_out import MODEL, PretrainVideo, need_two, select, split
@@ -73,6 +74,7 @@ def pretrain_ranking(
         ),
         loss_of=lambda net, batch: loss_of(net, batch, config=config),
         test=lambda net, store, key: ranking_test(net, store, tested, config, key=key),
+        goal=Goal(figure="accuracy", larger_is_better=True),
     )
     return AppearanceResult(model=model.appearance, metrics=trained.metrics, history=trained.history, left_out=left_out)
 

@@ -18,6 +18,7 @@ from pfa_core.appearance_run import AppearanceResult, learn_appearance
 from pfa_core.coherence import contrastive, slow_distances, steady_distances
 from pfa_core.config.steady import SteadyConfig
 from pfa_core.devices import moved
+from pfa_core.engine import Goal
 from pfa_core.frame_store import FrameStore
 from pfa_core.frame_tuples import TupleBatch, sample_tuples
 from pfa_core.held_out import MODEL, PretrainVideo, select, split
@@ -63,6 +64,7 @@ def pretrain_steady(
         batch_of=lambda store, _, rng: sample_tuples(store, config, count=config.learn.batch_size, rng=rng),
         loss_of=lambda net, batch: loss_of(net, batch, config=config),
         test=lambda net, store, key: steady_test(net, store, config, key=key),
+        goal=Goal(figure="auc", larger_is_better=True),
     )
     return AppearanceResult(model=model, metrics=trained.metrics, history=trained.history, left_out=left_out)
 

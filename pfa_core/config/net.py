@@ -7,6 +7,8 @@ from pfa_core.errors import ConfigInvalid
 
 Norm = Literal["lrn", "batch"]
 Schedule = Literal["step", "cosine", "one_cycle"]
+Half = Literal["auto", "bf16", "fp16"]
+Returns = Literal["auto", "last", "best"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,20 @@ class LearnConfig:
     validate_every_steps: int
     checkpoint_every_steps: int
     autocast: bool = True
-    """bf16 where the device computes it natively, else float32."""
+    """Convolutions and products in 16 bits, see `half`; False: all in float32."""
+    half: Half = "auto"
+    """`auto`: bf16 where the device computes it natively, fp16 with a scaled loss on other GPUs, else float32; or one
+    of the two, native or not."""
+    ema_decay: float | None = None
+    """Validate, and return, an exponential moving average of the weights with this decay, such as 0.999; None: the
+    weights themselves."""
+    patience: int | None = None
+    """Stop after so many validations in a row without improvement of the figure that the recipe goes by (AUC in
+    pretraining, loss for action, PCK for pose); None: take all the steps. Nothing is judged where there is no
+    validation set."""
+    returns: Returns = "auto"
+    """The weights that become the model: the `last`, or the `best` of all validations; `auto`: the best where
+    `patience` is set, else the last."""
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "steps", "validate_every_steps", "checkpoint_every_steps"):
@@ -72,3 +87,12 @@ class LearnConfig:
             raise ConfigInvalid(f"weight_decay must be >= 0, got {self.weight_decay}")
         if self.max_norm is not None and not self.max_norm > 0:
             raise ConfigInvalid(f"max_norm must be > 0, got {self.max_norm}")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise ConfigInvalid(f"ema_decay must lie in (0, 1), got {self.ema_decay}")
+        if self.patience is not None and self.patience < 1:
+            raise ConfigInvalid(f"patience must be >= 1, got {self.patience}")
+
+    @property
+    def returns_best(self) -> bool:
+        """Whether the best weights become the model."""
+        return self.returns == "best" or (self.returns == "auto" and self.patience is not None)

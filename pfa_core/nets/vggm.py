@@ -6,6 +6,7 @@ Details.
 Axes: B batch, C channels, H rows, W columns.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,6 +25,8 @@ def local_response(maps: Tensor, *, size: int = 5, alpha: float = 5e-4, beta: fl
     Shape: (B, C, H, W) -> (B, C, H, W), any float dtype.
     Source: Krizhevsky et al. 2012, section 3.3; alpha is divided by `size`, as Caffe and torch do.
     """
+    if maps.dtype == torch.float16:  # whose squares overflow from 256 on
+        return local_response(maps.float(), size=size, alpha=alpha, beta=beta, k=k).half()
     half = size // 2
     squares = functional.pad(maps * maps, (0, 0, 0, 0, half, half))  # (B, C + 2 half, H, W)
     channels = maps.shape[1]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pfa_core.devices import computes_bf16, device_of, moved, placed
+from pfa_core.devices import computes_bf16, device_of, half_type, moved, placed
 from pfa_core.errors import ConfigInvalid
 
 
@@ -47,3 +47,10 @@ def test_a_device_that_is_not_here_is_refused(name: str) -> None:
 def test_bf16_is_used_only_where_the_processor_says_so() -> None:
     flags = Path("/proc/cpuinfo").read_text().split()
     assert computes_bf16(torch.device("cpu")) == bool({"avx512_bf16", "amx_bf16"} & set(flags))
+
+
+def test_sixteen_bits_are_those_that_are_asked_for() -> None:
+    cpu = torch.device("cpu")
+    assert half_type(cpu) == (torch.bfloat16 if computes_bf16(cpu) else None)
+    assert half_type(cpu, "bf16") == torch.bfloat16
+    assert half_type(cpu, "fp16") == torch.float16

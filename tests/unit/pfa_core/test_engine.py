@@ -1,25 +1,16 @@
-import dataclasses
-import json
 import math
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]  # it has no stubs
 from torch import Tensor, nn
 
-from pfa_core.config.net import LearnConfig
-from pfa_core.engine import TrainResult, train
+from pfa_core.engine import train
 from pfa_core.errors import CheckpointMismatch, TrainingDiverged
 from pfa_core.progress import Progress, run_to_end
-from tests.unit.pfa_core import toy_run
-
-ROOT = Path(__file__).parents[3]
+from tests.unit.pfa_core.one_weight import one_weight, plain, start, through
+from tests.unit.pfa_core.toy_run import equal
 
 
 @pytest.fixture(autouse=True)
@@ -29,112 +20,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def finished(folder: Path) -> tuple[dict[str, Tensor], TrainResult]:
-    model = toy_run.new_model()
-    result = run_to_end(toy_run.run(model, folder), lambda _: None)
-    return model.state_dict(), result
-
-
-def equal(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> bool:
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Tensor], TrainResult]:
-    torch.set_num_threads(1)
-    return finished(tmp_path_factory.mktemp("uninterrupted"))
-
-
-def rows_of(folder: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
-@pytest.mark.parametrize("steps", [1, 5, 7, 13])
-def test_closed_and_resumed_equals_uninterrupted(
-    tmp_path: Path, steps: int, uninterrupted: tuple[dict[str, Tensor], TrainResult]
-) -> None:
-    first = toy_run.run(toy_run.new_model(), tmp_path)
-    for _ in range(steps):
-        next(first)
-    first.close()
-
-    weights, result = finished(tmp_path)
-
-    assert equal(weights, uninterrupted[0])
-    assert result == uninterrupted[1]
-    assert rows_of(tmp_path) == result.history
-
-
-@pytest.mark.parametrize("steps", [3, 12])
-def test_killed_and_resumed_equals_uninterrupted(
-    tmp_path: Path, steps: int, uninterrupted: tuple[dict[str, Tensor], TrainResult]
-) -> None:
-    command = [sys.executable, "-m", "tests.unit.pfa_core.toy_run", str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        while int(process.stdout.readline()) < steps:
-            process.stdin.write("\n")
-            process.stdin.flush()
-        process.kill()
-    assert process.returncode == -signal.SIGKILL
-
-    weights, result = finished(tmp_path)
-
-    assert equal(weights, uninterrupted[0])
-    assert result == uninterrupted[1]
-    assert rows_of(tmp_path) == result.history
-
-
-def test_torn_checkpoint_falls_back_to_the_one_before(
-    tmp_path: Path, uninterrupted: tuple[dict[str, Tensor], TrainResult]
-) -> None:
-    first = toy_run.run(toy_run.new_model(), tmp_path)
-    for _ in range(12):
-        next(first)
-    first.close()
-    newest = tmp_path / "checkpoints" / "step-00000012.safetensors"
-    newest.write_bytes(newest.read_bytes()[:-100])
-
-    resumed = toy_run.run(model := toy_run.new_model(), tmp_path)
-    assert next(resumed).step == 11
-    run_to_end(resumed, lambda _: None)
-    assert equal(model.state_dict(), uninterrupted[0])
-
-
-def test_finished_run_answers_again_without_training(
-    tmp_path: Path, uninterrupted: tuple[dict[str, Tensor], TrainResult]
-) -> None:
-    finished(tmp_path)
-    heard: list[Progress] = []
-    model = toy_run.new_model()
-    result = run_to_end(toy_run.run(model, tmp_path), heard.append)
-    assert heard == []
-    assert result == uninterrupted[1]
-    assert equal(model.state_dict(), uninterrupted[0])
-
-
-def one_weight(value: float = 1.0) -> nn.Module:
-    model = nn.Linear(1, 1, bias=False)
-    nn.init.constant_(model.weight, value)
-    return model
-
-
-def plain(steps: int = 3, **changes: Any) -> LearnConfig:
-    base = LearnConfig(
-        batch_size=1, steps=steps, learning_rate=0.1, drop_at=1.0, weight_decay=0.0,
-        validate_every_steps=1000, checkpoint_every_steps=1000, autocast=False,
-    )  # fmt: skip
-    return dataclasses.replace(base, **changes)
-
-
-def start(model: nn.Module, folder: Path, learn: LearnConfig, loss_of: Callable[..., Any], **more: Any) -> Any:
-    return train(
-        model, batch_of=lambda step: torch.tensor([[float(step)]]), loss_of=loss_of, learn=learn, folder=folder,
-        config_sha256="x", device=torch.device("cpu"), seed=0, **more,
-    )  # fmt: skip
 
 
 def test_steps_follow_sgd_with_momentum_and_decay_by_hand(tmp_path: Path) -> None:
@@ -148,6 +33,28 @@ def test_steps_follow_sgd_with_momentum_and_decay_by_hand(tmp_path: Path) -> Non
         velocity = 0.9 * velocity + 3 + 0.01 * weight
         weight -= rate * velocity
     assert model.get_parameter("weight").item() == pytest.approx(weight, rel=1e-6)
+
+
+def test_averaged_weights_are_validated_and_returned(tmp_path: Path) -> None:
+    """loss = 3 w, so w falls by 3 rate a step; a = d a + (1 - d) w with d = min(decay, (1 + t) / (10 + t))."""
+    model = one_weight()
+    learn = plain(steps=30, momentum=0.0, ema_decay=0.6, validate_every_steps=1)
+    result = run_to_end(
+        start(
+            model, tmp_path, learn, lambda net, _: (3 * net.weight.sum(), {}),
+            validate=lambda net: {"weight": net.get_parameter("weight").item()},
+        ),
+        lambda _: None,
+    )  # fmt: skip
+
+    weight, average, expected = 1.0, 1.0, []
+    for step in range(1, 31):
+        weight -= 0.1 * 3
+        decay = min(0.6, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * weight
+        expected.append(average)
+    assert [row["val_weight"] for row in result.history] == pytest.approx(expected, rel=1e-5)
+    assert model.get_parameter("weight").item() == pytest.approx(average, rel=1e-5)
 
 
 def test_gradients_are_clipped_to_max_norm(tmp_path: Path) -> None:
@@ -193,17 +100,6 @@ def test_only_the_chosen_parameters_move_and_frozen_batch_norms_keep_their_stati
     assert int(last.state_dict()["num_batches_tracked"]) == 3
 
 
-def test_events_and_rows_can_be_read_while_it_runs(tmp_path: Path) -> None:
-    steps = start(one_weight(), tmp_path, plain(steps=9), lambda net, _: (net.weight.sum(), {"accuracy": 0.5}))
-    next(steps)
-    row = {"step": 1, "loss": pytest.approx(1.0), "accuracy": 0.5, "learning_rate": 0.1}
-    assert rows_of(tmp_path) == [row]
-    events = EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(1, 1.0)]
-    steps.close()
-
-
 def test_progress_carries_figures_of_the_batch_and_of_the_last_validation(tmp_path: Path) -> None:
     heard: list[Progress] = []
     learn = plain(steps=4, validate_every_steps=2)
@@ -238,7 +134,7 @@ def test_another_configuration_is_refused(tmp_path: Path) -> None:
     next(steps)
     steps.close()
     other = train(
-        one_weight(), batch_of=lambda _: torch.zeros(1, 1), loss_of=_through, learn=plain(),
+        one_weight(), batch_of=lambda _: torch.zeros(1, 1), loss_of=through, learn=plain(),
         folder=tmp_path, config_sha256="y", device=torch.device("cpu"), seed=0,
     )  # fmt: skip
     with pytest.raises(CheckpointMismatch):
@@ -250,9 +146,5 @@ def test_global_random_state_is_untouched(tmp_path: Path) -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    run_to_end(start(model, tmp_path, plain(), _through), lambda _: None)
+    run_to_end(start(model, tmp_path, plain(), through), lambda _: None)
     assert torch.equal(torch.rand(3), expected)
-
-
-def _through(net: nn.Module, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
-    return net(batch).sum(), {}

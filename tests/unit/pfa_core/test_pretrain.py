@@ -64,7 +64,7 @@ def test_reports_what_it_measured(tmp_path: Path) -> None:
     assert result.metrics["chance"] == pytest.approx(2 / 3)
     assert result.metrics.keys() == {
         "accuracy", "chance", "auc", "loss", "same_video_auc", "train_loss", "train_accuracy",
-        "train_videos", "held_out_videos",
+        "train_videos", "held_out_videos", "best_step",
     }  # fmt: skip
     assert (result.metrics["train_videos"], result.metrics["held_out_videos"]) == (4, 2)
     assert [p.step for p in heard if p.phase == "train"] == [1, 2, 3, 4]

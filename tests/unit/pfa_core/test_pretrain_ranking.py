@@ -54,6 +54,7 @@ def test_reports_what_it_measured(tmp_path: Path) -> None:
     result = run_to_end(start(dancers(6), tmp_path), heard.append)
     assert result.metrics.keys() == {
         "accuracy", "chance", "loss", "train_loss", "train_accuracy", "train_videos", "held_out_videos",
+        "best_step",
     }  # fmt: skip
     assert result.metrics["chance"] == 0.5
     assert (result.metrics["train_videos"], result.metrics["held_out_videos"]) == (4, 2)

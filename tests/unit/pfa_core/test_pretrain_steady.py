@@ -55,6 +55,7 @@ def test_reports_what_it_measured(tmp_path: Path) -> None:
     assert result.metrics.keys() == {
         "loss", "slow", "steady", "auc", "steady_auc", "chance", "train_loss", "train_slow", "train_steady",
         "train_videos", "held_out_videos",
+        "best_step",
     }  # fmt: skip
     assert (result.metrics["train_videos"], result.metrics["held_out_videos"]) == (4, 2)
     assert [p.phase for p in heard] == ["load"] * 6 + ["train"] * 4

@@ -64,6 +64,19 @@ def test_sides_are_those_of_a_forward_pass(crop_px: int) -> None:
     assert net.fc6.in_features == net.layers.out_channels * pool5_side(crop_px) ** 2
 
 
+def test_local_response_of_fp16_does_not_overflow() -> None:
+    """Squares of 1000 are beyond fp16's 65504."""
+    maps = torch.randn(2, 9, 5, 7, generator=torch.Generator().manual_seed(0)).mul(1000).half()
+    ours = maps.clone().requires_grad_()
+    found = local_response(ours)
+    assert found.dtype == torch.float16
+    expected = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)(maps.double())
+    torch.testing.assert_close(found.detach().double(), expected, rtol=2e-3, atol=1e-3)
+    found.float().sum().backward()
+    assert ours.grad is not None
+    assert torch.isfinite(ours.grad).all()
+
+
 @pytest.mark.parametrize("channels", [1, 4, 96])
 @pytest.mark.parametrize("beta", [0.75, 0.5])
 def test_local_response_equals_torchs(channels: int, beta: float) -> None:
