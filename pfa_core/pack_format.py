@@ -21,6 +21,11 @@ from pfa_core.errors import PackDamaged
 
 FORMAT = 1
 """Version of the layout; part of a pack's key."""
+CONTENT = 2
+"""Version of what the same video and configuration give; part of a pack's key. To be raised by every change of
+decoding, scaling or flow that alters a frame or a displacement, or old packs would be taken for new ones.
+
+2: frames have square pixels."""
 
 FRAMES, FLOW, INDEX, HEADER = "frames.bin", "flow.bin", "index.bin", "pack.json"
 DATA_FILES = (FRAMES, FLOW, INDEX)
@@ -28,9 +33,9 @@ BUILDING, GONE = ".building", ".gone"
 """What a pack's companions are called: `.` and the pack's name and this. Chunks in the making, and a damaged pack."""
 
 
-def pack_key(video_sha256: str, config: PackConfig) -> str:
+def pack_key(video_sha256: str, config: PackConfig, *, layout: int = FORMAT, content: int = CONTENT) -> str:
     """The content address of a pack: 64 hexadecimal digits from the video's bytes and everything that shapes it."""
-    return digest({"format": FORMAT, "video_sha256": video_sha256, "config": asdict(config)})
+    return digest({"format": layout, "content": content, "video_sha256": video_sha256, "config": asdict(config)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

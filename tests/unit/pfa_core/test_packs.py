@@ -15,6 +15,7 @@ import pytest
 from pfa_core.config.flow import PackConfig, fast, paper
 from pfa_core.errors import PackDamaged, VideoTooShort, VideoUnreadable
 from pfa_core.flow import luma, make_engine
+from pfa_core.pack_format import CONTENT, FORMAT
 from pfa_core.packs import Pack, build_pack, frames_with_flow, pack_key
 from pfa_core.progress import Progress, run_to_end
 from pfa_core.quantize import dequantize, quantize
@@ -168,7 +169,8 @@ def test_the_key_changes_with_all_that_shapes_a_pack() -> None:
         dataclasses.replace(CONFIG, jpeg_quality=90),
     ]
     keys = {pack_key(SHA, c) for c in [CONFIG, *others]} | {pack_key("cd" * 32, CONFIG)}
-    assert len(keys) == len(others) + 2
+    keys |= {pack_key(SHA, CONFIG, layout=FORMAT + 1), pack_key(SHA, CONFIG, content=CONTENT + 1)}
+    assert len(keys) == len(others) + 4
     assert pack_key(SHA, CONFIG) == pack_key(SHA, dataclasses.replace(CONFIG))
     assert len(pack_key(SHA, CONFIG)) == 64
 
