@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pfa_core.config.flow import TvL1Config
 from pfa_core.errors import ConfigInvalid
 from pfa_core.tvl1.iterate import U, V
-from pfa_core.tvl1.level import FIRST, NUM_PLANES, fingerprint, make_interleave, make_solve
+from pfa_core.tvl1.level import FIRST, MAX_STAGES, NUM_PLANES, fingerprint, make_interleave, make_solve
 from pfa_core.tvl1.planes import Layout, aligned_zeros
 from pfa_core.tvl1.warp import BORDER
 
@@ -56,12 +56,22 @@ class _Level:
 class FusedTvL1:
     """TV-L1 for pairs of one size. A `FlowEngine`; holds about 64 bytes per pixel of each level."""
 
-    def __init__(self, config: TvL1Config, *, size: tuple[int, int]) -> None:
-        """Raises: ConfigInvalid: a median of side 3, which no kernel does."""
+    def __init__(self, config: TvL1Config, *, size: tuple[int, int], max_stages: int = MAX_STAGES) -> None:
+        """An engine for images of `size` (H, W).
+
+        Args:
+            config: parameters.
+            size: (H, W) of the images.
+            max_stages: most inner iterations per sweep, 1 to MAX_STAGES. The flow does not depend on it.
+
+        Raises:
+            ConfigInvalid: a median of side 3, which no kernel does.
+        """
         if config.median_size == 3:
             raise ConfigInvalid("the fused flow backend has medians of side 0 and 5 only; use opencv for 3")
         self._config = config
         self._size = size
+        self._max_stages = max_stages
         self._levels: list[_Level] = []
         height, width = size
         for _ in range(config.num_scales):
@@ -82,18 +92,26 @@ class FusedTvL1:
         self._fill(first, second)
         flow: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         for level in reversed(self._levels):
+            for stages in (self._max_stages, 1):  # again, iteration by iteration, should it have gone too far
+                self._start(level, flow)
+                if self._solve(level, stages):
+                    break
             u, v = (level.layout.view(level.planes, index) for index in (U, V))
-            if flow is None:
-                u[...], v[...] = 0, 0
-            else:
-                size = (level.layout.width, level.layout.height)
-                for coarse, fine in zip(flow, (u, v), strict=True):
-                    grown = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR)
-                    np.multiply(grown, np.float32(1 / self._config.scale_step), out=fine)
-            self._solve(level)
             flow = u, v
         assert flow is not None
         return np.dstack(flow)
+
+    def _start(self, level: _Level, coarser: tuple[NDArray[np.float32], NDArray[np.float32]] | None) -> None:
+        """Put the flow of the level above into a level, or none."""
+        planes = [level.layout.view(level.planes, index) for index in (U, V)]
+        if coarser is None:
+            for plane in planes:
+                plane[...] = 0
+            return
+        size = (level.layout.width, level.layout.height)
+        for coarse, fine in zip(coarser, planes, strict=True):
+            grown = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR)
+            np.multiply(grown, np.float32(1 / self._config.scale_step), out=fine)
 
     def _fill(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> None:
         """Build the pyramids of both images."""
@@ -105,15 +123,17 @@ class FusedTvL1:
             level.layout.view(level.planes, FIRST)[...] = a
             interleave(b, level.source)
 
-    def _solve(self, level: _Level) -> None:
+    def _solve(self, level: _Level, stages: int) -> bool:
+        """See `level.make_solve`."""
         c, layout = self._config, level.layout
         enough = c.epsilon**2 * layout.height * layout.width
         limits = tuple(np.float32(x) for x in (c.theta, c.lambda_ * c.theta, c.tau / c.theta, enough))
-        solve(
+        solved: bool = solve(
             level.planes, level.source.reshape(-1), layout.plane, layout.origin, layout.height, layout.width,
             layout.stride, level.whole, level.rows, c.num_warps, c.outer_iterations, c.inner_iterations,
-            c.median_size, limits,
+            c.median_size, stages, limits,
         )  # fmt: skip
+        return solved
 
 
 def shrunk(image: NDArray[np.float32], step: float) -> NDArray[np.float32]:

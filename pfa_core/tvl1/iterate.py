@@ -147,20 +147,17 @@ def sweep(
     theta: np.float32,
     limit: np.float32,
     taut: np.float32,
-) -> np.float32:
-    """`stages` inner iterations in one pass over the planes `f`; the last one's sum of squared changes of u."""
-    error = np.float32(0)
+    changes: Floats,
+) -> None:
+    """`stages` inner iterations in one pass over the planes `f`; the sum of squared changes of u in each: `changes`."""
+    changes[:stages] = 0
     for front in range(height + stages):
         for stage in range(stages):
             y = front - stage
             start = origin + y * stride
-            change = np.float32(0)
             if 0 < y < height:
-                change = both_rows(f, start, n, width, stride, theta, limit, taut)
+                changes[stage] += both_rows(f, start, n, width, stride, theta, limit, taut)
             elif y == 0:
-                change = flow_row(f, start, n, width, stride, theta, limit)
+                changes[stage] += flow_row(f, start, n, width, stride, theta, limit)
             elif y == height:
                 last_dual_row(f, start - stride, n, width, taut)
-            if stage == stages - 1:
-                error += change
-    return error

@@ -138,19 +138,21 @@ def test_agrees_with_opencv_at_any_size(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("name", ["RubberWhale", "Dimetrodon", "Venus", "Walking", "DogDance"])
-def test_agrees_with_the_fused_kernels_on_real_pairs(test_data: Path, name: str) -> None:
+@pytest.mark.parametrize("size", [(200, 260), (96, 128)])
+def test_agrees_with_the_fused_kernels_on_real_pairs(test_data: Path, name: str, size: tuple[int, int]) -> None:
+    """`paper` stops where rounding decides, and an iteration more or less is some 0.01 px."""
     pair = read_pair(test_data / "flow_gt/middlebury" / name)
-    size = (200, 260)
     a, b = (np.ascontiguousarray(image[: size[0], : size[1]]) for image in (pair.first, pair.second))
-    for config in (paper(), fast()):
+    for config, limit_px in ((paper(), 0.02), (fast(), 0.002)):
         difference = mean_distance_px(
             make_engine("torch", config, size=size)(a, b), make_engine("fused", config, size=size)(a, b)
         )
-        assert difference < 0.02
+        assert difference < limit_px
 
 
 def test_is_as_right_as_the_fused_kernels_where_rounding_decides(test_data: Path) -> None:
-    """Urban2 moves by more than the coarsest level can follow: three implementations find three answers as good."""
+    """Urban2 moves by more than the coarsest level can follow: three implementations find three answers as good.
+    OpenCV's own moves by 0.02 to 0.05 px when one pixel changes by one level (benchmarks/RESULTS.md)."""
     pair = read_pair(test_data / "flow_gt/middlebury/Urban2")
     assert pair.truth is not None
     a, b = (np.ascontiguousarray(image[:200, :260]) for image in (pair.first, pair.second))
