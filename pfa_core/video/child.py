@@ -1,17 +1,19 @@
-"""The decoding process: `python -m pfa_core.video.child`. It gives up its rights first and only then loads a decoder.
+"""The decoding process. It gives up its rights first and only then loads a decoder.
 
-Started by `pfa_core.video.sandbox` for one file, and gone after it. It dies with the thread that started it.
+Started by `pfa_core.video.sandbox` for one file, and gone after it. It dies with the thread that started it. Most of
+what a short video costs is this process's start, so it imports little.
 """
 
 import contextlib
 import ctypes
+import gc
 import json
 import os
 import resource
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pfa_core.errors import PfaError
 from pfa_core.video.wire import DONE, FAILED, HELLO, RECORD, Request
@@ -21,7 +23,7 @@ MAX_OPEN_FILES = 32
 """The video, the pipes, and what the loader holds open for a moment while it maps FFmpeg."""
 
 
-def main() -> None:
+def main() -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us in its own time
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody listens any more: go
     out = os.dup(sys.stdout.fileno())
@@ -33,6 +35,8 @@ def main() -> None:
     try:
         from pfa_core.video import actions  # loads FFmpeg, inside the limits
 
+        gc.freeze()  # what was imported stays
+        gc.enable()
         answer = actions.answer(request, out)
     except PfaError as error:
         fail(out, error.code, str(error), error.facts)
@@ -42,6 +46,7 @@ def main() -> None:
         fail(out, "internal", repr(error))
     else:
         send(out, DONE, json.dumps(answer).encode())
+    os._exit(0)  # nothing is left to be put away: the kernel does it faster
 
 
 def send(out: int, kind: bytes, payload: bytes = b"") -> None:
@@ -79,7 +84,3 @@ def limit_self(request: Request) -> None:
         resource.setrlimit(what, (limit, limit))
     with contextlib.suppress(OSError):  # should memory run out, the kernel takes this process and no other
         Path("/proc/self/oom_score_adj").write_text("1000")
-
-
-if __name__ == "__main__":
-    main()

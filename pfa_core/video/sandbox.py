@@ -28,6 +28,9 @@ from pfa_core.video.limits import DecodeLimits
 
 PIPE_BYTES = 1 << 20
 """Wanted size of the pipe: several small frames, so that decoding runs ahead."""
+_START = "import gc, sys; gc.disable(); sys.path += sys.argv[1:]; from pfa_core.video.child import main; main()"
+"""The child's program. Its folders come last, so that the standard library is found without looking into them; what is
+imported stays, and looking for rubbish in it would be lost time."""
 
 _ERRORS: Mapping[str, type[InputError]] = {e.code: e for e in (VideoUnsupported, VideoUnreadable, VideoTooLarge)}
 
@@ -88,7 +91,7 @@ class Sandbox:
         self._waited_s = 0.0
         self._greeted = False
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-S", "-s", "-m", "pfa_core.video.child"],
+            [sys.executable, "-I", "-S", "-c", _START, *_folders()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -154,10 +157,9 @@ class Sandbox:
         frame = lines[:, : 3 * head.width].reshape(head.height, head.width, 3)
         return np.ascontiguousarray(np.rot90(frame, head.quarter_turns))
 
-    def _read(self, num_bytes: int) -> bytearray:
+    def _read(self, num_bytes: int) -> memoryview:
         """Exactly so many bytes, waiting no longer than what is left of `timeout_s`."""
-        data = bytearray(num_bytes)
-        view = memoryview(data)
+        data = view = np.empty(num_bytes, np.uint8).data  # not filled first, as a bytearray is
         while view:
             try:
                 got = os.readv(self._pipe, [view])
@@ -207,11 +209,16 @@ def _error_of(body: Mapping[str, Any]) -> Exception:
     return kind(body["message"], **body["facts"])
 
 
-def _environment() -> dict[str, str]:
-    """Where to find this package and PyAV, and nothing else: no key or address of ours reaches the child."""
+def _folders() -> list[str]:
+    """Where to find this package and PyAV."""
     folders = [str(Path(__file__).resolve().parents[2])]
     found = importlib.util.find_spec("av")
     if found is not None and found.origin is not None:
         folders.append(str(Path(found.origin).resolve().parents[1]))
+    return folders
+
+
+def _environment() -> dict[str, str]:
+    """What the loader and FFmpeg may need, and nothing else: no key or address of ours reaches the child."""
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-    return {**kept, "PYTHONPATH": os.pathsep.join(folders), "LANG": "C.UTF-8"}
+    return {**kept, "LANG": "C.UTF-8"}
