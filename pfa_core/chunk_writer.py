@@ -107,7 +107,9 @@ class _Stream:
 
 def strongest_motion_px(flow_px: NDArray[np.float32]) -> float:
     """The 99th percentile, over cells of 8 x 8 px, of the cells' mean speed in px."""
-    speed_px = cv2.magnitude(np.ascontiguousarray(flow_px[..., 0]), np.ascontiguousarray(flow_px[..., 1]))  # (H, W)
+    right_px, down_px = flow_px[..., 0], flow_px[..., 1]
+    # Not cv2.magnitude: it rounds otherwise where its arrays lie otherwise in memory, and a pack has one content.
+    speed_px = np.sqrt(right_px * right_px + down_px * down_px)  # (H, W)
     height, width = speed_px.shape
     cells = cv2.resize(speed_px, (max(1, width // CELL_PX), max(1, height // CELL_PX)), interpolation=cv2.INTER_AREA)
     return float(np.percentile(cells, 99))
