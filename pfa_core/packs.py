@@ -23,7 +23,7 @@ from pfa_core.pack_writer import assemble
 from pfa_core.progress import Progress
 from pfa_core.video.limits import DecodeLimits
 
-__all__ = ["Pack", "build_pack", "build_part", "pack_key"]
+__all__ = ["Pack", "build_pack", "build_part", "forget_parts", "pack_key"]
 
 CHUNK_FRAMES = 256
 """Frames after which a build that is killed need not begin again: some seconds of TV-L1."""
