@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.machine import describe
+from pfa_core.chunk_writer import ChunkWriter
 from pfa_core.config.flow import PackConfig, fast
 from pfa_core.flow import luma, make_engine
 from pfa_core.pack_chunks import Chunks
@@ -29,6 +30,7 @@ from pfa_core.packs import Pack
 from pfa_core.quantize import dequantize
 from pfa_core.video.decode import read_frames
 from pfa_core.video.limits import DecodeLimits
+from pfa_core.video.sandbox import TimedFrame
 
 GAP, CROP, BOUND_PX = 12, 224, 20.0
 Frames = NDArray[np.uint8]
@@ -59,12 +61,12 @@ def measured(frames: Frames) -> Flow:
 def as_pack(frames: Frames, flow: Flow, folder: Path) -> tuple[Pack, Row, float]:
     """Our pack, its line, and milliseconds to encode a frame."""
     config = PackConfig(tvl1=fast(), backend="fused", bound_px=BOUND_PX)
-    chunks = Chunks(folder.with_suffix(".chunks"), key=pack_key("0" * 64, config), config=config)
+    chunks = Chunks(folder.with_suffix(".chunks"), key=pack_key("0" * 64, config))
     chunks.resume()
-    with chunks.begin() as writer:
+    with ChunkWriter(chunks, config) as writer:
         started = time.process_time()
         for frame in frames:
-            writer.add_frame(frame)
+            writer.add_frame(TimedFrame(frame, None))
         frame_ms = (time.process_time() - started) / len(frames) * 1e3
         started = time.process_time()
         for each in flow:

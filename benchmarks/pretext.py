@@ -31,8 +31,8 @@ from pfa_core.pretrain import PretrainResult, PretrainVideo, pretrain
 from pfa_core.video.limits import DecodeLimits
 from pfa_core.video.probe import probe
 from pfa_store.specs import resolve
-from workers.pack_tasks import PackTask
-from workers.packing import pack_all
+from workers.listed_tasks import pack_all
+from workers.pack_task import PackTask
 
 VALIDATION_GROUPS = frozenset({"lena", "set1_seq06", "set2_seq15", "set2_seq16"})
 """Training people and sequences on whom choices are made: never those of the test."""
@@ -49,7 +49,7 @@ def task_of(path: Path, folder: Path, config: PackConfig) -> PackTask | None:
     sha256 = sha256_of(path)
     return PackTask(
         name=str(path), video=path, folder=folder / pack_key(sha256, config), config=config, video_sha256=sha256,
-        limits=limits, num_frames=info.num_frames,
+        limits=limits, pairs=max(0, info.num_frames - 1),
     )  # fmt: skip
 
 

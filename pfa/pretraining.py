@@ -22,8 +22,8 @@ from pfa_core.video.limits import DecodeLimits
 from pfa_core.video.probe import probe
 from workers.flow_packs import num_processes
 from workers.handlers.pretrain import pretrained_model_config
-from workers.pack_tasks import PackTask
-from workers.packing import pack_all
+from workers.listed_tasks import pack_all
+from workers.pack_task import PackTask
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 FPS = 25
@@ -103,7 +103,7 @@ def packed(
         folder = work / "packs" / pack_key(sha, config)
         tasks[sha] = PackTask(
             name=str(path), video=path, folder=folder, config=config, video_sha256=sha, limits=limits,
-            num_frames=num_frames,
+            pairs=max(0, num_frames - 1),
         )  # fmt: skip
     (work / "packs").mkdir(parents=True, exist_ok=True)
     refused = yield from pack_all(list(tasks.values()), processes=num_processes(config, len(tasks)))

@@ -1,4 +1,4 @@
-"""One builder at a time for a pack: a lock file beside it, gone when nobody builds.
+"""One builder at a time for a pack, or several that make parts of it: a lock file beside it, gone when nobody builds.
 
 The kernel drops the lock with the process that holds it, however that ends, so nothing has to be cleared away.
 """
@@ -10,21 +10,27 @@ from pathlib import Path
 
 
 class PackLock:
-    """The right to make, replace or remove the pack at `folder`. Close it to give the right up."""
+    """The right to make, replace or remove the pack at `folder`. Close it to give the right up.
+
+    Shared, it is the right to have the pack stay as it is, or stay away, while one makes a part of it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder.parent / f".{folder.name}.lock"
         self._handle: int | None = None
 
-    def take(self) -> bool:
-        """Take the lock if nobody has it, without waiting; whether it is ours. The folder around it is made."""
+    def take(self, *, shared: bool = False) -> bool:
+        """Take the lock without waiting; whether it is ours. The folder around it is made.
+
+        `shared`: beside others that share it; else nobody may have it.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except FileNotFoundError:  # the folder was removed as empty just now
             return False
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             held = self._is_at_its_place(handle)
         except BlockingIOError:
             held = False
@@ -35,9 +41,14 @@ class PackLock:
         return True
 
     def close(self) -> None:
-        """Let the next one have it. The file goes first: who waits on it sees that it is no longer the one."""
+        """Let the next one have it. The file goes first: who waits on it sees that it is no longer the one.
+
+        It stays while others share the lock.
+        """
         if self._handle is not None:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._path.unlink(missing_ok=True)
             os.close(self._handle)
             self._handle = None
 

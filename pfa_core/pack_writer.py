@@ -41,7 +41,7 @@ def assemble(chunks: Chunks, folder: Path, config: PackConfig, *, video_sha256: 
     PackHeader(
         video_sha256=video_sha256,
         config=asdict(config),
-        num_frames=chunks.num_frames,
+        num_frames=chunks.end,
         height_px=size[0],
         width_px=size[1],
         bound_px=config.bound_px,

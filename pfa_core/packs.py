@@ -5,37 +5,30 @@ job. `pack_format` tells how it lies on disk, `pack_chunks` how it looks while i
 """
 
 import contextlib
-import itertools
 import os
 import shutil
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pfa_core.config.flow import PackConfig
 from pfa_core.durable import flush
-from pfa_core.errors import InputError, PackDamaged, VideoTooShort
-from pfa_core.flow import luma, make_batch_engine, pairs_at_once
+from pfa_core.errors import DecodeTimeout, InputError, PackDamaged, VideoTooShort
 from pfa_core.pack_chunks import Chunks
+from pfa_core.pack_fill import fill
 from pfa_core.pack_format import BUILDING, GONE, pack_key
 from pfa_core.pack_lock import PackLock
 from pfa_core.pack_reader import Pack
 from pfa_core.pack_writer import assemble
 from pfa_core.progress import Progress
-from pfa_core.video.decode import read_frames
 from pfa_core.video.limits import DecodeLimits
 
-__all__ = ["Pack", "build_pack", "pack_key"]
+__all__ = ["Pack", "build_pack", "build_part", "forget_parts", "pack_key"]
 
 CHUNK_FRAMES = 256
 """Frames after which a build that is killed need not begin again: some seconds of TV-L1."""
 LOCK_POLL_S = 0.1
 """How often the one who waits for another builder looks again."""
-
-Frame = NDArray[np.uint8]
 
 
 def build_pack(
@@ -79,83 +72,96 @@ def build_pack(
             os.utime(folder)  # when it was last asked for
             return pack
         _discard(folder)
-        chunks = Chunks(beside(folder, BUILDING), key=pack_key(video_sha256, config), config=config)
+        chunks = Chunks(beside(folder, BUILDING), key=pack_key(video_sha256, config))
         try:
             chunks.resume()
-            for step in _fill(chunks, video, config, limits=limits, chunk_frames=chunk_frames):
+            chunks.tidy()
+            for step in fill(chunks, video, config, limits=limits, chunk_frames=chunk_frames):
                 yield Progress(phase="flow", step=step, total=max(expected_frames, step) if expected_frames else 0)
-            if chunks.num_frames < 2:
-                raise VideoTooShort(num_frames=chunks.num_frames, needed=2)
+            if chunks.end < 2:
+                raise VideoTooShort(num_frames=chunks.end, needed=2)
             whole = chunks.folder / "pack"
             whole.mkdir()
             for _ in assemble(chunks, whole, config, video_sha256=video_sha256):
-                yield Progress(phase="flow", step=chunks.num_frames, total=chunks.num_frames)
+                yield Progress(phase="flow", step=chunks.end, total=chunks.end)
             whole.rename(folder)
             flush(folder.parent)
         except InputError:  # it would be the same the next time
             chunks.remove()
             raise
         finally:
-            if chunks.num_frames == 0 or folder.exists():
+            if chunks.end == 0 or folder.exists():
                 chunks.remove()
         return Pack.open(folder, verify=False)
+
+
+def build_part(
+    video: Path,
+    folder: Path,
+    config: PackConfig,
+    *,
+    video_sha256: str,
+    limits: DecodeLimits,
+    first_frame: int,
+    num_frames: int | None,
+    chunk_frames: int = CHUNK_FRAMES,
+) -> Generator[Progress, None, bool]:
+    """Make a range of a pack's frames, with the flow that leads to each, for `build_pack` to find.
+
+    Any number of builders may make parts of one pack at once, in whatever process; none makes what another has made or
+    is making. A part that was given up goes on from its last whole chunk. Where the parts of a video meet is no matter:
+    `build_pack` puts together what joins, makes what is missing, and the pack is the same.
+
+    Args:
+        video, folder, config, video_sha256, limits, chunk_frames: as for `build_pack`.
+        first_frame: index of the part's first frame; past the video's end there is nothing to do.
+        num_frames: length of the part; None: to the video's end, wherever that is.
+
+    Yields:
+        Frames of the part done.
+
+    Returns:
+        Whether there is nothing left to do; False: another builder has this part, or the pack, in hand just now.
+
+    Raises:
+        As `build_pack`: of the whole video, for whoever meets it.
+    """
+    try:
+        with contextlib.closing(PackLock(folder)) as pack_lock:
+            if not pack_lock.take(shared=True):
+                return False
+            with contextlib.suppress(PackDamaged):
+                Pack.open(folder, verify=False)
+                return True
+            chunks = Chunks(beside(folder, BUILDING), key=pack_key(video_sha256, config), first=first_frame)
+            with contextlib.closing(PackLock(chunks.folder / f"{first_frame:09d}")) as part_lock:
+                if not part_lock.take():
+                    return False
+                until = None if num_frames is None else first_frame + num_frames
+                chunks.resume(until)
+                steps = fill(chunks, video, config, limits=limits, chunk_frames=chunk_frames, until=until)
+                for step in steps:
+                    yield Progress(phase="flow", step=step - first_frame, total=num_frames or 0)
+                return True
+    except DecodeTimeout:
+        if first_frame == 0 or chunks.end > first_frame:
+            raise
+        return True  # only the way to it took too long; `build_pack`, which is on the way, makes it
+    except InputError:
+        forget_parts(folder)
+        raise
+
+
+def forget_parts(folder: Path) -> None:
+    """Remove what was made of a pack that cannot be, unless somebody is at work at it: who comes last removes it."""
+    with contextlib.closing(PackLock(folder)) as lock:
+        if lock.take():
+            shutil.rmtree(beside(folder, BUILDING), ignore_errors=True)
 
 
 def beside(folder: Path, suffix: str) -> Path:
     """A pack's companion."""
     return folder.parent / f".{folder.name}{suffix}"
-
-
-def _fill(
-    chunks: Chunks, video: Path, config: PackConfig, *, limits: DecodeLimits, chunk_frames: int
-) -> Generator[int, None, None]:
-    """Write the chunks that are missing; yields the number of frames done."""
-    if chunks.complete:
-        return
-    with contextlib.closing(read_frames(video, limits=limits, short_side_px=config.short_side_px)) as frames:
-        before: Frame | None = None
-        for frame in itertools.islice(frames, chunks.num_frames):  # decoded again, but decoding is cheap
-            before = frame
-            yield chunks.num_frames
-        while not chunks.complete:
-            with chunks.begin() as chunk:
-                for frame, flow_px in frames_with_flow(itertools.islice(frames, chunk_frames), config, before=before):
-                    chunk.add_frame(frame)
-                    if flow_px is not None:
-                        chunk.add_flow(flow_px)
-                    before = frame
-                    yield chunk.first + chunk.num_frames
-                chunk.seal(last=chunk.num_frames < chunk_frames)
-
-
-def frames_with_flow(
-    frames: Iterator[Frame], config: PackConfig, *, before: Frame | None = None, at_once: int | None = None
-) -> Iterator[tuple[Frame, NDArray[np.float32] | None]]:
-    """Every frame with the flow that leads to it, in px; a video's first has none.
-
-    Every call makes an engine of its own, so that a chunk's flow does not depend on who did the chunks before it.
-
-    Args:
-        frames: (H, W, 3) uint8 RGB.
-        config: says how flow is measured.
-        before: the frame before the first, where there is one.
-        at_once: pairs in a batch, held in memory together; None suits the backend and the device.
-    """
-    head = next(frames, None)
-    if head is None:
-        return
-    size = (head.shape[0], head.shape[1])
-    engine = make_batch_engine(config.backend, config.tvl1, size=size)
-    at_once = at_once or pairs_at_once(config.backend, size=size)
-    if before is None:
-        yield head, None
-        last = luma(head)
-    else:
-        frames, last = itertools.chain([head], frames), luma(before)
-    while block := list(itertools.islice(frames, at_once)):
-        lumas = np.stack([last, *map(luma, block)])  # (N + 1, H, W)
-        yield from zip(block, engine(lumas[:-1], lumas[1:]), strict=True)
-        last = lumas[-1]
 
 
 def _discard(folder: Path) -> None:

@@ -19,7 +19,8 @@ from pfa_store.settings import Settings
 from pfa_store.specs import Queue
 
 RUN_JOB = "pfa.run_job"
-"""Name of the one task."""
+HELP_JOB = "pfa.help_job"
+"""Names of the tasks."""
 
 _PATIENCE_S = 1.0
 """How long ringing may wait for the broker: a request that adds a job waits with it."""
@@ -67,13 +68,19 @@ class Doorbell:
     def ring(self, job: Job) -> bool:
         """Announce a job; False if the broker cannot be reached just now: the dispatcher rings again later."""
         try:
-            with self._connection() as connection:
-                self._app.send_task(
-                    RUN_JOB, args=[job.id], queue=job.queue, connection=connection, retry=False, ignore_result=True
-                )
+            self._send(RUN_JOB, job, job.queue)
             self._jobs.mark_rung(job.id)
         except (*_UNREACHABLE, StoreUnavailable) as error:
             logger.warning("the doorbell did not ring for %s: %s", job.id, error)
+            return False
+        return True
+
+    def call_for_help(self, job: Job) -> bool:
+        """Ask one more flow worker to help with the packs of a job that runs; False if the broker cannot be reached."""
+        try:
+            self._send(HELP_JOB, job, "flow")
+        except _UNREACHABLE as error:
+            logger.warning("nobody was called to help with %s: %s", job.id, error)
             return False
         return True
 
@@ -91,6 +98,12 @@ class Doorbell:
     def ping(self) -> bool:
         """Whether the broker answers."""
         return self.waiting("train") is not None
+
+    def _send(self, task: str, job: Job, queue: Queue) -> None:
+        with self._connection() as connection:
+            self._app.send_task(
+                task, args=[job.id], queue=queue, connection=connection, retry=False, ignore_result=True
+            )
 
     def _connection(self) -> Any:  # noqa: ANN401  # kombu has no types
         """A connection of its own for each ring, so that threads do not share one."""

@@ -120,11 +120,19 @@ class JobEventRow(Base):
 
 
 class JobItemRow(Base):
-    """A video of a flow job, which any worker may claim. Only `pfa_store/items` changes one."""
+    """A video whose pack a job needs, or a part of a long one; any worker may claim it.
+
+    Only `pfa_store/items` changes one.
+    """
 
     __tablename__ = "job_items"
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     video_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    part: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """0: the video's pack as a whole, to be put together once the video's parts are done, if it has any."""
+    first_frame: Mapped[int] = mapped_column(BIG)
+    num_frames: Mapped[int | None] = mapped_column(BIG)
+    """None: to the video's end."""
     status: Mapped[str] = mapped_column(String(20))
     """`queued running done refused`."""
     pairs: Mapped[int] = mapped_column(BIG)

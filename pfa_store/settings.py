@@ -36,6 +36,11 @@ class Settings(BaseSettings):
         default=2**30, ge=0, description="Uploads answer 507 when less disk than this would be left"
     )
 
+    part_frames: int = Field(
+        default=1536,
+        ge=2,
+        description="Long videos are cut into parts of so many frames, which workers share",
+    )
     lease_s: float = Field(
         default=60, gt=0, description="A job whose worker is silent for this long is taken over, seconds"
     )

@@ -4,15 +4,17 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 
 from pfa_core.config.flow import PackConfig
-from pfa_core.packs import Pack, pack_key
+from pfa_core.config.untrained import UntrainedConfig
+from pfa_core.packs import Pack, forget_parts, pack_key
 from pfa_core.progress import Progress
 from pfa_store.items import owner
+from pfa_store.specs import FlowSpec, PretrainSpec, Spec
 from pfa_store.store import Store
 from pfa_store.videos import Video
 from workers.item_tasks import ItemTasks
 from workers.left_out import LeftOutFile, leave_out
-from workers.pack_tasks import PackTask, Refused
-from workers.packing import pack_all, pack_from
+from workers.pack_task import PackTask
+from workers.packing import pack_from
 from workers.sources import SourceVideo
 from workers.work import Work
 
@@ -24,18 +26,7 @@ MAX_HELPERS = 8
 
 
 def packs_of(work: Work, videos: Sequence[SourceVideo], config: PackConfig) -> Generator[Progress, None, Packs]:
-    """Make the packs of all videos, as many at once as there are cores.
-
-    Raises:
-        DiskFull, StoreUnavailable: packs cannot be written.
-    """
-    tasks = [task_of(work.store, source.video, config) for source in videos]
-    refused = yield from pack_all(tasks, processes=num_processes(config, len(tasks)))
-    return _opened(work, videos, tasks, refused)
-
-
-def shared_packs_of(work: Work, videos: Sequence[SourceVideo], config: PackConfig) -> Generator[Progress, None, Packs]:
-    """As `packs_of`, but every worker that is idle may help: the videos are items of the job.
+    """Make the packs of all videos, as many at once as there are cores; every flow worker that is idle may help.
 
     Raises:
         DiskFull, StoreUnavailable: packs cannot be written.
@@ -43,39 +34,43 @@ def shared_packs_of(work: Work, videos: Sequence[SourceVideo], config: PackConfi
     """
     store, job = work.store, work.job
     tasks = {source.video.id: task_of(store, source.video, config) for source in videos}
-    store.items.enqueue(job, {name: task.pairs for name, task in tasks.items()})
-    for _ in range(min(MAX_HELPERS, len(tasks) - 1)):
-        if not store.queue.ring(job):
+    store.items.enqueue(job, {source.video.id: source.video.num_frames for source in videos})
+    tally = store.items.tally(job.id)
+    num_items = tally.waiting + tally.running
+    for _ in range(min(MAX_HELPERS, num_items - 1)):
+        if not store.queue.call_for_help(job):
             break
-    yield from pack_from(
-        ItemTasks(store, job.id, tasks, worker=owner(job)), processes=num_processes(config, len(tasks))
-    )
-    refused = {
-        item.video_id: Refused(item.error_code or "", item.error_message or "")
-        for item in store.items.all(job.id)
-        if item.status == "refused"
-    }
-    return _opened(work, videos, list(tasks.values()), refused)
-
-
-def num_processes(config: PackConfig, num_tasks: int) -> int:
-    """One for each core that we may use, and none that would be idle; torch's flow uses all there is by itself."""
-    return 1 if config.backend == "torch" else min(len(os.sched_getaffinity(0)), num_tasks)
-
-
-def _opened(
-    work: Work, videos: Sequence[SourceVideo], tasks: Sequence[PackTask], refused: Mapping[str, Refused]
-) -> Packs:
-    left_out = []
-    for source in videos:
-        reason = refused.get(source.video.id)
-        if reason is not None:
-            left_out.append(
-                leave_out(work, video=source.video.id, file=source.file, code=reason.code, message=reason.message)
-            )
+    supply = ItemTasks(store, job.id, tasks, worker=owner(job))
+    yield from pack_from(supply, processes=num_processes(config, num_items))
+    refused = store.items.refused(job.id)
+    for name in refused:
+        forget_parts(tasks[name].folder)
+    left_out = [
+        leave_out(work, video=source.video.id, file=source.file, code=code, message=message)
+        for source in videos
+        if source.video.id in refused
+        for code, message in [refused[source.video.id]]
+    ]
     # Every checksum was compared a moment ago by the process that built or found the pack.
-    packs = {task.name: Pack.open(task.folder, verify=False) for task in tasks if task.name not in refused}
+    packs = {name: Pack.open(task.folder, verify=False) for name, task in tasks.items() if name not in refused}
     return packs, left_out
+
+
+def num_processes(config: PackConfig, num_items: int) -> int:
+    """One for each core that we may use, and none that would be idle; torch's flow uses all there is by itself."""
+    return 1 if config.backend == "torch" else min(len(os.sched_getaffinity(0)), num_items)
+
+
+def pack_config_of(spec: Spec) -> PackConfig:
+    """Which packs a job makes or needs. `spec`: of a flow or a pretraining job, no other has any."""
+    match spec:
+        case FlowSpec():
+            return spec.resolve()
+        case PretrainSpec():
+            config = spec.resolve()
+            if not isinstance(config, UntrainedConfig):
+                return config.pack
+    raise AssertionError(f"{type(spec).__name__} names no packs")
 
 
 def task_of(store: Store, video: Video, config: PackConfig) -> PackTask:
@@ -87,5 +82,5 @@ def task_of(store: Store, video: Video, config: PackConfig) -> PackTask:
         config=config,
         video_sha256=video.sha256,
         limits=store.videos.limits,
-        num_frames=video.num_frames,
+        pairs=max(0, video.num_frames - 1),
     )

@@ -1,4 +1,4 @@
-"""What helps with a flow job, started by `workers.helping`: `python -m workers.helper JOB_ID PARENT_PID`."""
+"""What helps with the packs of a job, started by `workers.helping`: `python -m workers.helper JOB_ID PARENT_PID`."""
 
 import contextlib
 import logging
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from pfa_core.lifeline import die_with
 from pfa_store.settings import Settings
-from pfa_store.specs import FlowSpec
+from pfa_store.specs import VideosSpec
 from pfa_store.store import Store
-from workers.flow_packs import num_processes, task_of
+from workers.flow_packs import num_processes, pack_config_of, task_of
 from workers.item_tasks import ItemTasks
 from workers.packing import pack_from
 from workers.sources import videos_of
@@ -31,13 +31,14 @@ def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     store = Store.open(Settings(), migrate=False)
     spec = store.jobs.get(job_id).request
-    assert isinstance(spec, FlowSpec)
-    config = spec.resolve()
+    assert isinstance(spec, VideosSpec)
+    config = pack_config_of(spec)
     tasks = {source.video.id: task_of(store, source.video, config) for source in videos_of(store, spec)}
     worker = f"{socket.gethostname()}:{os.getpid()}"
     supply = ItemTasks(store, job_id, tasks, worker=worker, waits=False)
     logger.info("%s helps with job %s", worker, job_id)
-    with contextlib.closing(pack_from(supply, processes=num_processes(config, len(tasks)))) as steps:
+    processes = num_processes(config, store.items.tally(job_id).waiting)
+    with contextlib.closing(pack_from(supply, processes=processes)) as steps:
         for _ in steps:
             if stop.is_set:
                 break

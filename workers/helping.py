@@ -1,4 +1,4 @@
-"""What a worker does that hears of a flow job which runs already: it takes some of its videos.
+"""What a worker does that is called to help with a job: it takes some of the videos that need packs.
 
 Free of torch, as the supervisor is; the work is done by `workers.helper` in a process of its own.
 """

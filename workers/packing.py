@@ -8,13 +8,15 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pfa_core.errors import InputError, PfaError
 from pfa_core.lifeline import die_with
-from pfa_core.progress import Progress
+from pfa_core.progress import Progress, run_to_end
 from pfa_store.files import disk_errors
-from workers.pack_tasks import ListedTasks, PackTask, Refused, Tasks
+from workers.pack_task import PackTask, Refused, Supply
+
+R = TypeVar("R")
 
 POLL_S = 0.5
 """How often progress is told while nothing ends."""
@@ -24,31 +26,23 @@ POLL_S = 0.5
 class _Report:
     """What a packing process says."""
 
-    kind: Literal["step", "done", "refused", "failed"]
+    kind: Literal["step", "done", "busy", "refused", "failed"]
     step: int = 0
-    """`step`: pairs done of this video."""
+    """`step`: frames done of this task."""
     code: str = ""
     message: str = ""
     error: type[PfaError] | None = None
 
 
-def pack_all(tasks: list[PackTask], *, processes: int) -> Generator[Progress, None, dict[str, Refused]]:
-    """Build the pack of every task; packs that are there are kept. Yields pairs of frames done (phase `flow`).
+def pack_from(tasks: Supply, *, processes: int) -> Generator[Progress, None, None]:
+    """Make packs, and parts of them, until the supply ends. Yields pairs of frames done (phase `flow`).
 
-    Returns:
-        By task name, the videos that could not be packed.
+    What is in hand when it is closed goes back to the supply.
 
     Raises:
         DiskFull, StoreUnavailable: the packs cannot be written.
         RuntimeError: a packing process failed for a reason that is not its video's.
     """
-    listed = ListedTasks(tasks)
-    yield from pack_from(listed, processes=min(processes, len(tasks)))
-    return listed.refused
-
-
-def pack_from(tasks: Tasks, *, processes: int) -> Generator[Progress, None, None]:
-    """Build packs until the supply ends; as `pack_all`. What is in hand when it is closed goes back to the supply."""
     farm = _Farm(tasks, processes=processes)
     try:
         while farm.turn():
@@ -81,7 +75,7 @@ class _Worker:
 
 
 class _Farm:
-    def __init__(self, tasks: Tasks, *, processes: int) -> None:
+    def __init__(self, tasks: Supply, *, processes: int) -> None:
         self._tasks = tasks
         self._steps: dict[str, int] = {}
         self._workers = [_Worker() for _ in range(processes)]
@@ -123,16 +117,19 @@ class _Farm:
     def _employ(self, worker: _Worker) -> None:
         task = self._tasks.take()
         if task is not None:
-            self._steps[task.name] = 0
+            self._steps[task.key] = 0
             worker.give(task)
 
     def _hear(self, worker: _Worker, task: PackTask, report: _Report) -> None:
         match report.kind:
             case "step":
-                self._steps[task.name] = min(report.step, task.pairs)
+                self._steps[task.key] = min(report.step, task.pairs)
             case "done":
                 self._end(worker, task)
                 self._tasks.done(task)
+            case "busy":
+                self._end(worker, task)
+                self._tasks.postpone(task)
             case "refused":
                 self._end(worker, task)
                 self._tasks.refuse(task, Refused(report.code, report.message))
@@ -150,7 +147,7 @@ class _Farm:
 
     def _end(self, worker: _Worker, task: PackTask) -> None:
         worker.task = None
-        self._steps.pop(task.name, None)
+        self._steps.pop(task.key, None)
 
 
 def _serve(connection: Connection, parent_pid: int) -> None:
@@ -162,8 +159,7 @@ def _serve(connection: Connection, parent_pid: int) -> None:
     while True:
         task: PackTask = connection.recv()
         try:
-            _build(task, connection)
-            connection.send(_Report("done"))
+            connection.send(_Report("done" if _build(task, connection) else "busy"))
         except InputError as error:
             connection.send(_Report("refused", code=error.code, message=str(error)))
         except PfaError as error:
@@ -172,12 +168,27 @@ def _serve(connection: Connection, parent_pid: int) -> None:
             connection.send(_Report("failed", message=traceback.format_exc()))
 
 
-def _build(task: PackTask, connection: Connection) -> None:
-    from pfa_core.packs import build_pack
+def _build(task: PackTask, connection: Connection) -> bool:
+    """Make it, telling how far it is; False: somebody else has this part in hand."""
+    from pfa_core.packs import build_pack, build_part
 
     with disk_errors():
         task.folder.parent.mkdir(parents=True, exist_ok=True)
-        for progress in build_pack(
-            task.video, task.folder, task.config, video_sha256=task.video_sha256, limits=task.limits
-        ):
-            connection.send(_Report("step", step=progress.step))
+        if task.part == 0:
+            whole = build_pack(task.video, task.folder, task.config, video_sha256=task.video_sha256, limits=task.limits)
+            _tell(whole, connection)
+            return True
+        part = build_part(
+            task.video,
+            task.folder,
+            task.config,
+            video_sha256=task.video_sha256,
+            limits=task.limits,
+            first_frame=task.first_frame,
+            num_frames=task.num_frames,
+        )
+        return _tell(part, connection)
+
+
+def _tell(steps: Generator[Progress, None, R], connection: Connection) -> R:
+    return run_to_end(steps, lambda progress: connection.send(_Report("step", step=progress.step)))

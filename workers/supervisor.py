@@ -29,17 +29,25 @@ logger = logging.getLogger(__name__)
 
 
 def run_job(job_id: str, store: Store) -> None:
-    """Run a job if it is queued, help with it if it runs and is shared; safe to call any number of times.
+    """Run a job if it is queued; safe to call any number of times.
 
     Raises:
         StoreUnavailable: the database did not answer when the job was to be claimed.
     """
     job = store.jobs.claim(job_id, f"{socket.gethostname()}:{os.getpid()}")
-    with _told_to_stop() as stop:
-        if job is not None:
+    if job is not None:
+        with _told_to_stop() as stop:
             Supervisor(store, job, stop).run()
-        else:
-            help_with(job_id, store, environment_of(store.settings), lambda: stop.is_set)
+
+
+def help_job(job_id: str, store: Store) -> None:
+    """Help with the packs of a job if it runs; safe to call any number of times.
+
+    Raises:
+        StoreUnavailable: the database did not answer at the start.
+    """
+    with _told_to_stop() as stop:
+        help_with(job_id, store, environment_of(store.settings), lambda: stop.is_set)
 
 
 class StopFlag:

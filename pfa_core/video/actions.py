@@ -10,8 +10,9 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from pfa_core.errors import VideoUnreadable, VideoUnsupported
-from pfa_core.video.decoder import check_cap, duration_s, ffmpeg_caps, frames, quarter_turns, square_size, video_stream
-from pfa_core.video.wire import FRAME, FRAME_HEAD, RECORD, FrameHead, Request
+from pfa_core.video.decoder import check_cap, duration_s, frames, opened, quarter_turns, square_size
+from pfa_core.video.entry import later_frames
+from pfa_core.video.wire import FRAME, FRAME_HEAD, NO_TIME, RECORD, FrameHead, Request
 
 PROBE_FRAMES = 256
 """How many frames `probe` decodes."""
@@ -31,15 +32,11 @@ def answer(request: Request, out: int) -> dict[str, Any]:
     """
     av.logging.set_level(None)
     try:
-        with av.open(
-            request.path,
-            format=request.demuxer,
-            options={"protocol_whitelist": "file", **ffmpeg_caps(request)},
-            metadata_errors="replace",
-        ) as container:
-            stream = video_stream(container, request)
+        with opened(request) as (container, stream):
             if request.action == "probe":
                 return probe(container, stream, request)
+            if request.first_frame:
+                return send_later_frames(container, stream, request, out)
             return send_frames(container, stream, request, out)
     except av.error.MemoryError as error:
         raise MemoryError from error
@@ -78,10 +75,19 @@ def send_frames(container: InputContainer, stream: VideoStream, request: Request
         count = index + 1
         if index in wanted if wanted is not None else index % request.every_frames == 0:
             size = size or scaled_size(frame, stream, request)  # the first frame's, should the size change midway
-            send_frame(out, to_rgb(reformatter, frame, size), quarter_turns(frame))
+            send_frame(out, to_rgb(reformatter, frame, size), like=frame)
         if index == last:
             break
     return {"num_frames": count}
+
+
+def send_later_frames(container: InputContainer, stream: VideoStream, request: Request, out: int) -> dict[str, Any]:
+    """Write the frames from `first_frame` on, each as `send_frames` would."""
+    size = scaled_size(next(frames(container, stream, request)), stream, request)
+    reformatter = VideoReformatter()
+    for frame in later_frames(request):
+        send_frame(out, to_rgb(reformatter, frame, size), like=frame)
+    return {}
 
 
 def to_rgb(reformatter: VideoReformatter, frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
@@ -97,10 +103,14 @@ def to_rgb(reformatter: VideoReformatter, frame: VideoFrame, size: tuple[int, in
     )
 
 
-def send_frame(out: int, frame: VideoFrame, turns: int) -> None:
-    """Write one record: the plane as it lies in memory, with its line padding, which the parent cuts off."""
+def send_frame(out: int, frame: VideoFrame, *, like: VideoFrame) -> None:
+    """Write one record: the plane as it lies in memory, with its line padding, which the parent cuts off.
+
+    `like`: the frame as it was decoded, which knows its rotation and its time.
+    """
     plane = frame.planes[0]
-    head = FRAME_HEAD.pack(*FrameHead(frame.height, frame.width, plane.line_size, turns))
+    time = NO_TIME if like.pts is None else like.pts
+    head = FRAME_HEAD.pack(*FrameHead(frame.height, frame.width, plane.line_size, quarter_turns(like), time))
     pixels = memoryview(plane)[: plane.line_size * frame.height]
     parts = [memoryview(RECORD.pack(FRAME, len(head) + len(pixels)) + head), pixels]
     while parts:

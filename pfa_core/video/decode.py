@@ -4,6 +4,7 @@ A process of its own decodes, within limits on time, memory and size; it opens n
 sees none of our environment.
 """
 
+import contextlib
 from collections.abc import Generator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from pfa_core.errors import ConfigInvalid
 from pfa_core.video.limits import DecodeLimits
-from pfa_core.video.sandbox import Sandbox, open_container, request_for
+from pfa_core.video.sandbox import Sandbox, TimedFrame, open_container, request_for
 from pfa_core.video.wire import Request
 
 
@@ -63,9 +64,44 @@ def read_frames(
     return _frames(request, limits)
 
 
+def read_from(
+    path: Path, first_frame: int, *, limits: DecodeLimits, short_side_px: int, enters: bool = True
+) -> Generator[TimedFrame, None, None]:
+    """Yield the frames of a video from `first_frame` on, as `read_frames` would, each with its time.
+
+    Args:
+        path: the file.
+        first_frame: index of the first that is sent; of a shorter video there are none.
+        limits: caps, as for `read_frames`. Time spent on frames that are not sent counts as waiting.
+        short_side_px: scale so that the shorter side has this length.
+        enters: decoding may begin at a key frame near by, where the file says which frame that is (`video/entry`).
+            Files are wrong at times: who needs certainty compares a frame that it knows. False: decode from the start.
+
+    Raises:
+        As `read_frames`. Damage in what is not decoded is not found.
+    """
+    container = open_container(path, limits)
+    request = request_for(
+        path,
+        action="frames",
+        demuxer=container.demuxer,
+        limits=limits,
+        short_side_px=short_side_px,
+        first_frame=first_frame,
+        enters=enters,
+    )
+    return _timed_frames(request, limits)
+
+
 def _frames(request: Request, limits: DecodeLimits) -> Generator[NDArray[np.uint8], None, None]:
+    with contextlib.closing(_timed_frames(request, limits)) as frames:
+        for frame in frames:
+            yield frame.pixels
+
+
+def _timed_frames(request: Request, limits: DecodeLimits) -> Generator[TimedFrame, None, None]:
     with Sandbox(request, limits=limits) as sandbox:
-        while isinstance(record := sandbox.next_record(), np.ndarray):
+        while isinstance(record := sandbox.next_record(), TimedFrame):
             yield record
 
 

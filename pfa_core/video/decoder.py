@@ -5,10 +5,13 @@ first; the record that follows says VideoUnreadable. Nothing is skipped silently
 always 12 frames apart. A file that ends early without a torn packet (Matroska can) is a shorter video.
 """
 
+import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -17,6 +20,37 @@ from pfa_core.video.wire import Request
 
 MAX_PIXEL_ASPECT = 4.0
 """Widescreen DVDs and anamorphic film stay below 2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A key frame at which decoding can begin."""
+
+    packet: int = 0
+    """How many packets come before its own."""
+    frame: int = 0
+    """How many frames are shown before it."""
+    time: int | None = None
+    """When it is shown; what is shown earlier does not decode whole. None: it is the video's first packet."""
+
+
+BEGINNING = Entry()
+
+
+@contextlib.contextmanager
+def opened(request: Request) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The file that a request names, with its video stream.
+
+    Raises:
+        VideoUnsupported, VideoTooLarge: see `video_stream`.
+    """
+    with av.open(
+        request.path,
+        format=request.demuxer,
+        options={"protocol_whitelist": "file", **ffmpeg_caps(request)},
+        metadata_errors="replace",
+    ) as container:
+        yield container, video_stream(container, request)
 
 
 def video_stream(container: InputContainer, request: Request) -> VideoStream:
@@ -63,15 +97,17 @@ def duration_s(container: InputContainer, stream: VideoStream) -> float:
     return container.duration / av.time_base if container.duration else 0.0
 
 
-def frames(container: InputContainer, stream: VideoStream, request: Request) -> Iterator[VideoFrame]:
-    """Decode in display order.
+def frames(
+    container: InputContainer, stream: VideoStream, request: Request, *, entry: Entry = BEGINNING
+) -> Iterator[VideoFrame]:
+    """Decode in display order, from the entry on.
 
     Raises:
         VideoUnreadable: at the first damaged packet, or at the end when nothing was decoded.
         VideoTooLarge: more than `max_frames`.
     """
-    count = 0
-    for frame in decoded(container, stream):
+    count = entry.frame
+    for frame in decoded(container, stream, entry):
         count += 1
         check_cap("frames or more", count, request.max_frames)
         check_cap("pixels a frame", frame.width * frame.height, request.max_pixels)
@@ -80,11 +116,11 @@ def frames(container: InputContainer, stream: VideoStream, request: Request) -> 
         raise VideoUnreadable("The video holds no frame that decodes. Send an intact copy.", num_frames=0)
 
 
-def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Every frame up to the first damage, then VideoUnreadable."""
-    count = 0
+def decoded(container: InputContainer, stream: VideoStream, entry: Entry) -> Iterator[VideoFrame]:
+    """Every frame from the entry up to the first damage, then VideoUnreadable."""
+    count = entry.frame
     try:
-        for packet in container.demux(stream):
+        for packet in packets_from(container, stream, entry):
             if packet.is_corrupt:
                 raise av.InvalidDataError(0, "a packet is cut short")
             try:
@@ -94,16 +130,33 @@ def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
                     raise
                 continue  # a clip cut between key frames begins with packets that nothing can decode
             for frame in decoded_now:
-                count += 1
-                yield frame
+                if not is_before(frame, entry):
+                    count += 1
+                    yield frame
     except av.error.MemoryError:
         raise
     except av.FFmpegError as damage:
         for frame in held_back(stream):
-            count += 1
-            yield frame
+            if not is_before(frame, entry):
+                count += 1
+                yield frame
         message = f"The video is damaged after {count} frames: {damage.strerror}. Send an intact copy, or cut it there."
         raise VideoUnreadable(message, num_frames=count) from damage
+
+
+def packets_from(container: InputContainer, stream: VideoStream, entry: Entry) -> Iterator["Packet[VideoStream]"]:
+    """The packets from the entry's on, and the empty one that ends them. Those before are read, not decoded."""
+    left = entry.packet
+    for packet in container.demux(stream):
+        if left and packet.size:
+            left -= 1
+        else:
+            yield packet
+
+
+def is_before(frame: VideoFrame, entry: Entry) -> bool:
+    """Whether a frame is shown before the entry, so that what it is made from was not decoded."""
+    return entry.time is not None and frame.pts is not None and frame.pts < entry.time
 
 
 def held_back(stream: VideoStream) -> Iterator[VideoFrame]:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,8 @@ def request_for(
     short_side_px: int | None = None,
     indices: tuple[int, ...] | None = None,
     every_frames: int = 1,
+    first_frame: int = 0,
+    enters: bool = True,
 ) -> wire.Request:
     """A request with the caps of `limits`."""
     return wire.Request(
@@ -80,7 +82,18 @@ def request_for(
         short_side_px=short_side_px,
         indices=indices,
         every_frames=every_frames,
+        first_frame=first_frame,
+        enters=enters,
     )
+
+
+class TimedFrame(NamedTuple):
+    """A frame and when it is shown."""
+
+    pixels: NDArray[np.uint8]
+    """(H, W, 3) RGB, upright."""
+    time: int | None
+    """In the stream's own units: good for telling frames apart. None where the file does not say."""
 
 
 class Sandbox:
@@ -122,11 +135,11 @@ class Sandbox:
                 if pipe is not None:
                     pipe.close()
 
-    def next_record(self) -> NDArray[np.uint8] | dict[str, Any]:
+    def next_record(self) -> TimedFrame | dict[str, Any]:
         """The next frame, upright, or the final answer.
 
         Returns:
-            (H, W, 3) uint8 RGB, or the child's closing JSON.
+            A frame, or the child's closing JSON.
 
         Raises:
             VideoUnsupported, VideoUnreadable, VideoTooLarge: as the child says, or because it crashed.
@@ -146,7 +159,7 @@ class Sandbox:
             else:
                 raise self._crashed()
 
-    def _frame(self, length: int) -> NDArray[np.uint8]:
+    def _frame(self, length: int) -> TimedFrame:
         head = wire.FrameHead(*wire.FRAME_HEAD.unpack(self._read(wire.FRAME_HEAD.size)))
         num_bytes = head.height * head.line_bytes
         # Scaling up may pass max_pixels, never by much more than the largest working size allows.
@@ -155,7 +168,8 @@ class Sandbox:
             raise self._crashed()
         lines = np.frombuffer(self._read(num_bytes), np.uint8).reshape(head.height, head.line_bytes)
         frame = lines[:, : 3 * head.width].reshape(head.height, head.width, 3)
-        return np.ascontiguousarray(np.rot90(frame, head.quarter_turns))
+        upright = np.ascontiguousarray(np.rot90(frame, head.quarter_turns))
+        return TimedFrame(upright, None if head.time == wire.NO_TIME else head.time)
 
     def _read(self, num_bytes: int) -> memoryview:
         """Exactly so many bytes, waiting no longer than what is left of `timeout_s`."""

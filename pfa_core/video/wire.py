@@ -17,7 +17,10 @@ from typing import NamedTuple
 HELLO, FRAME, DONE, FAILED = b"H", b"F", b"D", b"X"
 
 RECORD = struct.Struct("<cI")
-FRAME_HEAD = struct.Struct("<IIIi")
+FRAME_HEAD = struct.Struct("<IIIiq")
+
+NO_TIME = -(1 << 63)
+"""As FFmpeg's AV_NOPTS_VALUE."""
 
 MAX_JSON_BYTES = 1 << 16
 """Answers are small; a longer one is not ours."""
@@ -31,6 +34,8 @@ class FrameHead(NamedTuple):
     line_bytes: int
     quarter_turns: int
     """Counter-clockwise quarter turns that bring the frame upright, 0..3."""
+    time: int
+    """When it is shown, in the stream's own units; NO_TIME where the file does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,10 @@ class Request:
     short_side_px: int | None = None
     indices: tuple[int, ...] | None = None
     every_frames: int = 1
+    first_frame: int = 0
+    """Frames before it are not sent."""
+    enters: bool = True
+    """Whether decoding may begin at a key frame before `first_frame`; else it begins at the first frame."""
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self)).encode("ascii")

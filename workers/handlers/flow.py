@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 from pfa_core.progress import Progress
 from pfa_store.specs import FlowSpec
-from workers.flow_packs import shared_packs_of
+from workers.flow_packs import packs_of
 from workers.left_out import noted
 from workers.sources import videos_of
 from workers.work import JobResult, Work
@@ -14,7 +14,7 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
     """Result: {"packs": n, "pairs": n, "left_out": [...]}."""
     spec = work.job.request
     assert isinstance(spec, FlowSpec)
-    packs, _ = yield from shared_packs_of(work, videos_of(work.store, spec), spec.resolve())
+    packs, _ = yield from packs_of(work, videos_of(work.store, spec), spec.resolve())
     return {
         "packs": len(packs),
         "pairs": sum(pack.num_frames - 1 for pack in packs.values()),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pfa_store.settings import Settings
-from pfa_store.specs import EvaluateSpec
+from pfa_store.specs import EvaluateSpec, PretrainSpec
 from pfa_store.store import Store
 from tests.integration.broker import Broker, broker
 
@@ -31,6 +31,16 @@ def test_ringing_puts_a_message_into_the_jobs_queue(store: Store, server: Broker
     assert store.queue.ring(job)
     assert (store.queue.waiting("train"), store.queue.waiting("flow")) == (1, 0)
     assert store.jobs.get(job.id).rung_s is not None
+
+
+def test_helpers_are_called_to_the_flow_queue_whatever_the_job(store: Store, server: Broker) -> None:
+    server.start()
+    job = store.jobs.add("pretrain", PretrainSpec(videos=["v"]))
+    assert store.queue.call_for_help(job)
+    assert (store.queue.waiting("train"), store.queue.waiting("flow")) == (0, 1)
+    assert store.jobs.get(job.id).rung_s is None, "the job itself was not announced"
+    server.stop()
+    assert not store.queue.call_for_help(job)
 
 
 @pytest.mark.timeout(60)

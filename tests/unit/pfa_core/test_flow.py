@@ -35,15 +35,16 @@ def test_a_shifted_image_yields_that_flow(backend: FlowBackend, shift: tuple[flo
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_inputs_are_left_alone_and_engines_forget(backend: FlowBackend) -> None:
-    a, b, c = (texture(48, 64, seed).astype(np.uint8) for seed in range(3))
-    engine = make_engine(backend, paper(), size=(48, 64))
+@pytest.mark.parametrize("size", [(48, 64), (32, 43)])
+def test_inputs_are_left_alone_and_engines_forget(backend: FlowBackend, size: tuple[int, int]) -> None:
+    a, b, c = (texture(*size, seed).astype(np.uint8) for seed in range(3))
+    engine = make_engine(backend, paper(), size=size)
     first = engine(a, b)
     kept = first.copy()
     engine(b, c)
     np.testing.assert_array_equal(first, kept)  # an answer is not overwritten by the next
     np.testing.assert_array_equal(engine(a, b), kept)  # nor does the next depend on the last
-    np.testing.assert_array_equal(a, texture(48, 64, 0).astype(np.uint8))
+    np.testing.assert_array_equal(a, texture(*size, 0).astype(np.uint8))
 
 
 @pytest.mark.parametrize("preset", ["paper", "fast"])

@@ -1,6 +1,6 @@
 """Real encoded videos for tests, made on the spot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -34,9 +34,18 @@ def write_lossless(path: Path, frames: Frames, *, fps: int = 25) -> Path:
 
 
 def write_h264(
-    path: Path, frames: Frames, *, fps: int = 25, rotation_deg: int = 0, pixel_aspect: Fraction | None = None
+    path: Path,
+    frames: Frames,
+    *,
+    fps: int = 25,
+    rotation_deg: int = 0,
+    pixel_aspect: Fraction | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> Path:
-    """H.264; `rotation_deg` is the clockwise turn that a player must apply, `pixel_aspect` width to height."""
+    """H.264; `rotation_deg` is the clockwise turn that a player must apply, `pixel_aspect` width to height.
+
+    `options`: of the encoder, such as how far key frames are apart.
+    """
     return _write(
         path,
         frames,
@@ -45,12 +54,13 @@ def write_h264(
         fps=fps,
         rotation_deg=rotation_deg,
         pixel_aspect=pixel_aspect,
+        options=options,
     )
 
 
-def write_mpeg4(path: Path, frames: Frames, *, fps: int = 25) -> Path:
+def write_mpeg4(path: Path, frames: Frames, *, fps: int = 25, options: Mapping[str, str] | None = None) -> Path:
     """MPEG-4 part 2, as in UCF101."""
-    return _write(path, frames, codec="mpeg4", pixel_format="yuv420p", fps=fps)
+    return _write(path, frames, codec="mpeg4", pixel_format="yuv420p", fps=fps, options=options)
 
 
 def write_vp9(path: Path, frames: Frames, *, fps: int = 25) -> Path:
@@ -58,10 +68,10 @@ def write_vp9(path: Path, frames: Frames, *, fps: int = 25) -> Path:
     return _write(path, frames, codec="libvpx-vp9", pixel_format="yuv420p", fps=fps)
 
 
-def write_at(path: Path, frames: Frames, times_ms: Sequence[int]) -> Path:
+def write_at(path: Path, frames: Frames, times_ms: Sequence[int], *, key_frames_apart: int = 250) -> Path:
     """H.264 with a variable frame rate: each frame at its own time."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        stream = container.add_stream("libx264", rate=25, options={"bf": "0", "g": str(key_frames_apart)})
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
@@ -83,9 +93,10 @@ def _write(
     fps: int,
     rotation_deg: int = 0,
     pixel_aspect: Fraction | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> Path:
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=Fraction(fps))
+        stream = container.add_stream(codec, rate=Fraction(fps), options=dict(options or {}))
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixel_format
