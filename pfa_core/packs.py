@@ -7,7 +7,6 @@ job. `pack_format` tells how it lies on disk, `pack_chunks` how it looks while i
 import contextlib
 import itertools
 import os
-import shutil
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -20,8 +19,8 @@ from pfa_core.durable import flush
 from pfa_core.errors import InputError, PackDamaged, VideoTooShort
 from pfa_core.flow import luma, make_batch_engine, pairs_at_once
 from pfa_core.pack_chunks import Chunks
-from pfa_core.pack_format import BUILDING, GONE, pack_key
-from pfa_core.pack_lock import PackLock
+from pfa_core.pack_format import BUILDING, beside, discard, pack_key
+from pfa_core.pack_lock import LOCK_POLL_S, PackLock
 from pfa_core.pack_reader import Pack
 from pfa_core.pack_writer import assemble
 from pfa_core.progress import Progress
@@ -32,8 +31,6 @@ __all__ = ["Pack", "build_pack", "pack_key"]
 
 CHUNK_FRAMES = 256
 """Frames after which a build that is killed need not begin again: some seconds of TV-L1."""
-LOCK_POLL_S = 0.1
-"""How often the one who waits for another builder looks again."""
 
 Frame = NDArray[np.uint8]
 
@@ -78,7 +75,7 @@ def build_pack(
             pack = Pack.open(folder)
             os.utime(folder)  # when it was last asked for
             return pack
-        _discard(folder)
+        discard(folder)
         chunks = Chunks(beside(folder, BUILDING), key=pack_key(video_sha256, config), config=config)
         try:
             chunks.resume()
@@ -99,11 +96,6 @@ def build_pack(
             if chunks.num_frames == 0 or folder.exists():
                 chunks.remove()
         return Pack.open(folder, verify=False)
-
-
-def beside(folder: Path, suffix: str) -> Path:
-    """A pack's companion."""
-    return folder.parent / f".{folder.name}{suffix}"
 
 
 def _fill(
@@ -156,12 +148,3 @@ def frames_with_flow(
         lumas = np.stack([last, *map(luma, block)])  # (N + 1, H, W)
         yield from zip(block, engine(lumas[:-1], lumas[1:]), strict=True)
         last = lumas[-1]
-
-
-def _discard(folder: Path) -> None:
-    """Take a damaged pack out of the way in one step, then remove it; also what a killed builder took away."""
-    grave = beside(folder, GONE)
-    shutil.rmtree(grave, ignore_errors=True)
-    if folder.is_dir():
-        folder.rename(grave)
-        shutil.rmtree(grave)
