@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pfa_core.mapped_packs import ClipTensors, map_pack
 from pfa_core.pack_reader import Pack
+from pfa_core.page_advice import read_ahead
 from pfa_core.progress import Progress
 
 Frame = NDArray[np.uint8]
@@ -104,14 +105,20 @@ class FrameStore:
         """(S, S, 3) uint8 RGB: a view where the video is in memory or mapped; on the CPU unless it is in memory."""
         held = self._held(video)
         whole = torch.tensor(self.clips[video].frame(index)) if held is None else held.frames[index]
-        return whole[top : top + side, left : left + side]
+        lines = whole[top : top + side]
+        if video in self._mapped:
+            read_ahead(lines)
+        return lines[:, left : left + side]
 
     def flows(self, video: int, first: int, *, count: int, top: int, left: int, side: int) -> Tensor:
         """(G, 2, S, S) int8: the maps from frame `first` on, x then y; as `frame`."""
         held = self._held(video)
         rows, columns = slice(top, top + side), slice(left, left + side)
         if held is not None:
-            return held.flows[first : first + count, :, rows, columns]
+            whole = held.flows[first : first + count]
+            if video in self._mapped:
+                read_ahead(whole)
+            return whole[:, :, rows, columns]
         maps = np.stack([self.clips[video].flow(first + i)[:, rows, columns] for i in range(count)])
         return torch.from_numpy(maps)
 

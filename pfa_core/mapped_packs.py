@@ -27,6 +27,7 @@ from pfa_core.mapped_format import FLOW, FRAMES, HEADER, MAPPING, MappedHeader, 
 from pfa_core.pack_format import FileSum, beside, discard
 from pfa_core.pack_lock import LOCK_POLL_S, PackLock
 from pfa_core.pack_reader import Pack
+from pfa_core.page_advice import read_at_random
 from pfa_core.progress import Progress
 
 RESERVE_BYTES = 4 << 30
@@ -127,9 +128,11 @@ def _opened(pack: Pack, folder: Path) -> ClipTensors:
 def _mapped(path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """Map a file, without keeping it open: numpy's maps hold a file descriptor each, and there may be thousands."""
     try:
-        return torch.from_file(str(path), shared=False, size=math.prod(shape), dtype=dtype).view(shape)
+        mapped = torch.from_file(str(path), shared=False, size=math.prod(shape), dtype=dtype)
     except RuntimeError as error:
         raise OSError(errno.ENOMEM, f"{path.name} cannot be mapped: {error}") from error
+    read_at_random(mapped)
+    return mapped.view(shape)
 
 
 def _write(pack: Pack, folder: Path) -> Generator[None, None, None]:
