@@ -101,6 +101,11 @@ class FrameStore:
         """Whether it is in the memory of `device`."""
         return video in self._in_memory
 
+    @property
+    def all_in_memory(self) -> bool:
+        """Whether cutting needs neither the disk nor decompression."""
+        return len(self._in_memory) == len(self)
+
     def frame(self, video: int, index: int, *, top: int, left: int, side: int) -> Tensor:
         """(S, S, 3) uint8 RGB: a view where the video is in memory or mapped; on the CPU unless it is in memory."""
         held = self._held(video)
