@@ -2,7 +2,14 @@
 
 import runpy
 
-BENCHMARKS = ("benchmarks.flow", "benchmarks.flow_processes", "benchmarks.decode", "benchmarks.packs")
+BENCHMARKS = (
+    "benchmarks.flow",
+    "benchmarks.flow_processes",
+    "benchmarks.decode",
+    "benchmarks.packs",
+    "benchmarks.loader",
+    "benchmarks.prefetch",
+)
 """`benchmarks.flow_gpu` and `benchmarks.pretrain_gpu` are run by hand where there is a GPU."""
 
 

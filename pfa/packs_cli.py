@@ -21,7 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 @packs_app.command("list")
 def list_packs(as_json: AsJson = False) -> None:
-    """List all packs, with what is left of unfinished ones."""
+    """List all packs, their mapped forms, and what is left of unfinished ones."""
     with _store() as store:
         now_s = store.clock()
         packs = list(store.packs.list())
@@ -33,7 +33,7 @@ def list_packs(as_json: AsJson = False) -> None:
             table.add_row(
                 _video(pack),
                 pack.key[:16],
-                "unfinished" if not pack.finished else str(pack.num_frames or "damaged"),
+                _frames(pack),
                 f"{pack.num_bytes / 2**20:.1f}",
                 _ago(now_s - pack.built_s),
                 _ago(now_s - pack.used_s),
@@ -46,18 +46,24 @@ def size(as_json: AsJson = False) -> None:
     """Tell how much disk the packs take."""
     with _store() as store:
         packs = list(store.packs.list())
+    whole = [pack for pack in packs if pack.finished and not pack.mapped]
+    mapped = [pack for pack in packs if pack.mapped]
+    unfinished = [pack for pack in packs if not pack.finished]
     totals = {
-        "packs": sum(pack.finished for pack in packs),
-        "bytes": sum(pack.num_bytes for pack in packs if pack.finished),
-        "unfinished": sum(not pack.finished for pack in packs),
-        "unfinished_bytes": sum(pack.num_bytes for pack in packs if not pack.finished),
+        "packs": len(whole),
+        "bytes": sum(pack.num_bytes for pack in whole),
+        "mapped": len(mapped),
+        "mapped_bytes": sum(pack.num_bytes for pack in mapped),
+        "unfinished": len(unfinished),
+        "unfinished_bytes": sum(pack.num_bytes for pack in unfinished),
     }
     if as_json:
         _print_json(totals)
         return
     out.print(f"{totals['packs']} packs, {totals['bytes'] / 2**20:.1f} MiB")
-    if totals["unfinished"]:
-        out.print(f"{totals['unfinished']} unfinished, {totals['unfinished_bytes'] / 2**20:.1f} MiB")
+    for name in ("mapped", "unfinished"):
+        if totals[name]:
+            out.print(f"{totals[name]} {name}, {totals[f'{name}_bytes'] / 2**20:.1f} MiB")
 
 
 @packs_app.command()
@@ -65,7 +71,7 @@ def verify(
     delete: Annotated[bool, typer.Option(help="Delete damaged packs; the next job builds them again")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the checksums of all packs. Exit status 1 if any is damaged."""
+    """Compare the checksums of all packs and mapped forms. Exit status 1 if any is damaged."""
     damaged: list[dict[str, Any]] = []
     num_checked = 0
     with _store() as store:
@@ -99,7 +105,10 @@ def prune(
     dry_run: Annotated[bool, typer.Option(help="Only say what would go")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete packs whose video is gone and what is left of unfinished ones; never what an unfinished job uses."""
+    """Delete packs whose video is gone, mapped forms, and what is left of unfinished ones.
+
+    Never what an unfinished job uses. Training makes a mapped form again when it needs it.
+    """
     pruned: list[dict[str, Any]] = []
     with _store() as store:
         for pack, reason in list(store.packs.unneeded(unused_days=unused_days)):
@@ -142,11 +151,18 @@ def _plain(pack: StoredPack) -> dict[str, Any]:
         "video": pack.file,
         "video_sha256": pack.video_sha256,
         "finished": pack.finished,
+        "mapped": pack.mapped,
         "frames": pack.num_frames,
         "bytes": pack.num_bytes,
         "built_s": pack.built_s,
         "used_s": pack.used_s,
     }
+
+
+def _frames(pack: StoredPack) -> str:
+    if pack.mapped:
+        return "mapped"
+    return str(pack.num_frames or "damaged") if pack.finished else "unfinished"
 
 
 def _video(pack: StoredPack) -> str:

@@ -18,6 +18,7 @@ from pfa_core.history import Row
 from pfa_core.left_out import LeftOut
 from pfa_core.memory import free_bytes
 from pfa_core.nets.vggm import VggM
+from pfa_core.prefetch import plan
 from pfa_core.progress import Progress
 
 B = TypeVar("B")
@@ -86,6 +87,7 @@ def learn_appearance(
         device=place,
         seed=seed,
         validate=lambda net: test(net, tested, (seed, TEST)),
+        prefetch=plan(in_memory=store.all_in_memory),
         goal=goal,
     )
     counts = {"train_videos": float(len(learned)), "held_out_videos": float(len(held_out))}

@@ -6,7 +6,7 @@ as they are and all of a batch's are turned together, since there every small op
 Axes: B triplets, S crop side, G gap in frames (12, so that a block has 24 maps).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,10 +66,12 @@ def cut_blocks(store: FrameStore, triplets: Sequence[Triplet], *, side: int, gap
 
 def cut_frames_batched(store: FrameStore, triplets: Sequence[Triplet], *, side: int, gap: int) -> tuple[Tensor, Tensor]:
     """As `cut_frames`, in few operations, all on the store's device."""
-    crops = torch.empty((2, len(triplets), side, side, 3), dtype=torch.uint8, device=store.device)
-    for i, t in enumerate(triplets):
+
+    def put(crops: Tensor, t: Triplet) -> None:
         for which, index in enumerate((t.first, t.first + gap)):
-            crops[which ^ t.reversed, i].copy_(store.frame(t.video, index, top=t.top, left=t.left, side=side))
+            crops[which ^ t.reversed].copy_(store.frame(t.video, index, top=t.top, left=t.left, side=side))
+
+    crops = _gathered(store, triplets, put, shape=(2, side, side, 3), dim=1, dtype=torch.uint8)
     mirrored = _positions([t.mirrored for t in triplets], store.device)
     crops[:, mirrored] = crops[:, mirrored].flip(3)
     first, second = crops.permute(0, 1, 4, 2, 3)
@@ -78,16 +80,47 @@ def cut_frames_batched(store: FrameStore, triplets: Sequence[Triplet], *, side: 
 
 def cut_blocks_batched(store: FrameStore, triplets: Sequence[Triplet], *, side: int, gap: int) -> Tensor:
     """As `cut_blocks`, in few operations, all on the store's device."""
-    blocks = torch.empty((len(triplets), 2, gap, side, side), dtype=torch.int8, device=store.device)
-    for i, t in enumerate(triplets):
+
+    def put(block: Tensor, t: Triplet) -> None:
         maps = store.flows(t.video, t.first, count=gap, top=t.top, left=t.left, side=side)  # (G, 2, S, S)
-        blocks[i].copy_(maps.transpose(0, 1))
+        block.copy_(maps.transpose(0, 1))
+
+    blocks = _gathered(store, triplets, put, shape=(2, gap, side, side), dim=0, dtype=torch.int8)
     mirrored = _positions([t.mirrored for t in triplets], store.device)
     backwards = _positions([t.reversed for t in triplets], store.device)
     blocks[mirrored] = blocks[mirrored].flip(4)
     blocks[mirrored, 0] = -blocks[mirrored, 0]
     blocks[backwards] = -blocks[backwards].flip(2)
     return blocks.flatten(1, 2)
+
+
+def _gathered(
+    store: FrameStore,
+    triplets: Sequence[Triplet],
+    put: Callable[[Tensor, Triplet], None],
+    *,
+    shape: tuple[int, ...],
+    dim: int,
+    dtype: torch.dtype,
+) -> Tensor:
+    """What `put` writes for each triplet, `shape` with B inserted as dimension `dim`, on the store's device.
+
+    Videos in the device's memory are cut there. All others are cut on the host into one buffer, pinned where the
+    device is a GPU, which goes over in one copy that the host does not wait for.
+    """
+
+    def room(count: int) -> tuple[int, ...]:
+        return (*shape[:dim], count, *shape[dim:])
+
+    whole = torch.empty(room(len(triplets)), dtype=dtype, device=store.device)
+    away = [not store.in_memory(t.video) for t in triplets]
+    staged = torch.empty(room(sum(away)), dtype=dtype, pin_memory=store.device.type == "cuda")
+    free = iter(staged.unbind(dim))
+    for i, t in enumerate(triplets):
+        put(next(free) if away[i] else whole.select(dim, i), t)
+    if any(away):
+        whole.index_copy_(dim, _positions(away, store.device), staged.to(store.device, non_blocking=True))
+    return whole
 
 
 def _positions(flags: list[bool], device: torch.device) -> Tensor:

@@ -6,7 +6,6 @@ from (seed, step). So a run that was killed and resumed gives the same weights a
 
 import time
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +18,7 @@ from pfa_core.config.net import LearnConfig
 from pfa_core.devices import device_of, moved, placed
 from pfa_core.errors import ConfigInvalid
 from pfa_core.history import Row
+from pfa_core.prefetch import ONE_AHEAD, Prefetch, prefetched
 from pfa_core.progress import Progress
 from pfa_core.ranks import ALONE, Ranks
 from pfa_core.records import Draw, Records, Validate
@@ -60,6 +60,7 @@ def train(
     ranks: Ranks = ALONE,
     goal: Goal | None = None,
     draw: Draw | None = None,
+    prefetch: Prefetch = ONE_AHEAD,
 ) -> Generator[Progress, None, TrainResult]:
     """Train `model` in place, yielding after every step; go on from the newest checkpoint of `folder`.
 
@@ -67,7 +68,7 @@ def train(
     model has them in the end. A run that stops early ends with a `Progress` whose total is the steps it took.
 
     Args:
-        batch_of: a pure function of the step (0..steps - 1), called one step ahead in a thread of its own; its
+        batch_of: a pure function of the step (0..steps - 1), called ahead, in threads as `prefetch` says; its
             tensors are moved to `device`.
         loss_of: scalar loss and figures to report, such as the accuracy on the batch.
         folder: receives `checkpoints/`, `metrics.jsonl`, `times.jsonl`, `figures/` and `tensorboard/`.
@@ -80,6 +81,7 @@ def train(
         parameters: those to train; None trains all. Batch norms outside them keep their statistics.
         ranks: who else takes the same steps; `loss_of` and `validate` must give every rank the same figures. Rank 0
             alone writes; all go on from the same checkpoint.
+        prefetch: how batches are made ahead; with more than one thread, `batch_of` runs for several steps at once.
 
     Raises:
         ConfigInvalid: `learn` asks for the best weights, and there is no goal.
@@ -99,13 +101,13 @@ def train(
     def fetch(step: int) -> B:
         return moved(batch_of(step), device)
 
-    prefetcher = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
+    batches = prefetched(fetch, range(run.step, run.step if run.over else learn.steps), prefetch)
     try:
-        ahead = prefetcher.submit(fetch, run.step) if not run.over else None
-        while ahead is not None:
+        while True:
             with watch.waiting():
-                batch = ahead.result()
-            ahead = prefetcher.submit(fetch, run.step + 1) if run.step + 1 < learn.steps else None
+                batch = next(batches, None)
+            if batch is None:
+                break
             with watch.stepping():
                 run.advance(batch, loss_of)
             records.note(watch)
@@ -117,7 +119,7 @@ def train(
         records.save()
         raise
     finally:
-        prefetcher.shutdown(wait=True, cancel_futures=True)
+        batches.close()
         records.close()
     records.finish()
     return TrainResult(steps=run.step, metrics=run.metrics(), history=records.rows, times=watch.total.figures())

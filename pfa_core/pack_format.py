@@ -8,6 +8,7 @@ pack.json   what it is, the length and sha256 of each file above, and the sha256
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +32,20 @@ FRAMES, FLOW, INDEX, HEADER = "frames.bin", "flow.bin", "index.bin", "pack.json"
 DATA_FILES = (FRAMES, FLOW, INDEX)
 BUILDING, GONE = ".building", ".gone"
 """What a pack's companions are called: `.` and the pack's name and this. Chunks in the making, and a damaged pack."""
+
+
+def beside(folder: Path, suffix: str) -> Path:
+    """A pack's companion."""
+    return folder.parent / f".{folder.name}{suffix}"
+
+
+def discard(folder: Path) -> None:
+    """Take a damaged pack out of the way in one step, then remove it; also what a killed builder took away."""
+    grave = beside(folder, GONE)
+    shutil.rmtree(grave, ignore_errors=True)
+    if folder.is_dir():
+        folder.rename(grave)
+        shutil.rmtree(grave)
 
 
 def pack_key(video_sha256: str, config: PackConfig, *, layout: int = FORMAT, content: int = CONTENT) -> str:
@@ -66,9 +81,17 @@ class PackHeader:
     motion_px: float
     files: Mapping[str, FileSum]
 
+    @property
+    def sha256(self) -> str:
+        """Tells this pack's content from any other's."""
+        return digest(self._plain())
+
     def write(self, path: Path) -> None:
-        plain = {"format": FORMAT, **asdict(self)}
-        path.write_text(json.dumps({**plain, "sha256": digest(plain)}, indent=1, sort_keys=True), encoding="ascii")
+        text = json.dumps({**self._plain(), "sha256": self.sha256}, indent=1, sort_keys=True)
+        path.write_text(text, encoding="ascii")
+
+    def _plain(self) -> dict[str, Any]:
+        return {"format": FORMAT, **asdict(self)}
 
     @staticmethod
     def read(path: Path) -> "PackHeader":

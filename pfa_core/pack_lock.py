@@ -8,6 +8,9 @@ import fcntl
 import os
 from pathlib import Path
 
+LOCK_POLL_S = 0.1
+"""How often the one who waits for another builder looks again."""
+
 
 class PackLock:
     """The right to make, replace or remove the pack at `folder`. Close it to give the right up.

@@ -29,6 +29,8 @@ class Pack:
         """The displacement that the code 127 stands for."""
         self.motion_px = header.motion_px
         """The strongest motion between two frames (99th percentile over 8 x 8 px cells), averaged over the video."""
+        self.sha256 = header.sha256
+        """Tells this pack's content from any other's."""
         self._index = index
 
     @classmethod

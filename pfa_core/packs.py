@@ -16,8 +16,8 @@ from pfa_core.durable import flush
 from pfa_core.errors import DecodeTimeout, InputError, PackDamaged, VideoTooShort
 from pfa_core.pack_chunks import Chunks
 from pfa_core.pack_fill import fill
-from pfa_core.pack_format import BUILDING, GONE, pack_key
-from pfa_core.pack_lock import PackLock
+from pfa_core.pack_format import BUILDING, beside, discard, pack_key
+from pfa_core.pack_lock import LOCK_POLL_S, PackLock
 from pfa_core.pack_reader import Pack
 from pfa_core.pack_writer import assemble
 from pfa_core.progress import Progress
@@ -27,8 +27,6 @@ __all__ = ["Pack", "build_pack", "build_part", "forget_parts", "pack_key"]
 
 CHUNK_FRAMES = 256
 """Frames after which a build that is killed need not begin again: some seconds of TV-L1."""
-LOCK_POLL_S = 0.1
-"""How often the one who waits for another builder looks again."""
 
 
 def build_pack(
@@ -71,7 +69,7 @@ def build_pack(
             pack = Pack.open(folder)
             os.utime(folder)  # when it was last asked for
             return pack
-        _discard(folder)
+        discard(folder)
         chunks = Chunks(beside(folder, BUILDING), key=pack_key(video_sha256, config))
         try:
             chunks.resume()
@@ -157,17 +155,3 @@ def forget_parts(folder: Path) -> None:
     with contextlib.closing(PackLock(folder)) as lock:
         if lock.take():
             shutil.rmtree(beside(folder, BUILDING), ignore_errors=True)
-
-
-def beside(folder: Path, suffix: str) -> Path:
-    """A pack's companion."""
-    return folder.parent / f".{folder.name}{suffix}"
-
-
-def _discard(folder: Path) -> None:
-    """Take a damaged pack out of the way in one step, then remove it; also what a killed builder took away."""
-    grave = beside(folder, GONE)
-    shutil.rmtree(grave, ignore_errors=True)
-    if folder.is_dir():
-        folder.rename(grave)
-        shutil.rmtree(grave)

@@ -23,6 +23,7 @@ from pfa_core.memory import free_bytes
 from pfa_core.nets.preprocess import normalise_flow, normalise_rgb
 from pfa_core.nets.triplet import TripletNet, pretext_loss
 from pfa_core.parts import sample_parts
+from pfa_core.prefetch import plan
 from pfa_core.pretext import pretext_test
 from pfa_core.pretext_figures import PretextFigures
 from pfa_core.progress import Progress, run_to_end
@@ -107,11 +108,12 @@ def _learn(
     place = ranks.place(device)
     cache_bytes = ranks.share(free_bytes(place), place) // 2 if cache_bytes is None else cache_bytes
     store = FrameStore([video.pack for video in learned], cache_bytes=cache_bytes * 3 // 4, device=place)
-    yield from store.load()
+    if ranks.count == processes:  # else there is nothing to train any more
+        yield from store.load()
     tested = store
     if held_out:
         tested = FrameStore([video.pack for video in held_out], cache_bytes=cache_bytes // 4, device=place)
-        if ranks.leads:
+        if ranks.count == processes and ranks.leads:
             yield from tested.load()
     with seeds.seeded(seed, MODEL):
         model = TripletNet(config.net, flow_maps=2 * config.gap_frames)
@@ -135,6 +137,7 @@ def _learn(
         goal=GOAL,
         draw=PretextFigures(tested, config, key=(seed, FIGURES)) if ranks.leads else None,
         ranks=ranks,
+        prefetch=plan(in_memory=store.all_in_memory, processes=ranks.count),
     )
     counts = {"train_videos": float(len(learned)), "held_out_videos": float(len(held_out))}
     return PretrainResult(model=model, metrics=run.metrics | counts, history=run.history, left_out=left_out)

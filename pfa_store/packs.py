@@ -12,6 +12,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from pfa_core.errors import PackDamaged
+from pfa_core.mapped_format import is_mapped, read_mapped
 from pfa_core.pack_format import HEADER, PackHeader, read_pack
 from pfa_core.pack_lock import PackLock
 from pfa_store.database import Sessions
@@ -25,7 +26,7 @@ DAY_S = 24 * 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPack:
-    """A pack, or what is left of a build that did not end."""
+    """A pack, the mapped form of one, or what is left of a build that did not end."""
 
     folder: Path
     video_sha256: str
@@ -33,8 +34,10 @@ class StoredPack:
     file: str | None
     """Name of its video; None: the video was deleted."""
     finished: bool
+    mapped: bool
+    """Whether it is a finished mapped form, which training makes again when it needs it."""
     num_frames: int | None
-    """None: not finished, or it does not say."""
+    """None: not a finished pack, or it does not say."""
     num_bytes: int
     """On disk."""
     built_s: float
@@ -49,7 +52,7 @@ class Packs:
         self._clock = clock
 
     def list(self) -> Generator[StoredPack, None, None]:
-        """All packs and all unfinished ones, by video and key."""
+        """All packs, their mapped forms, and all unfinished ones, by video and key."""
         with self._sessions.reading() as session:
             named = session.execute(select(VideoRow.sha256, VideoRow.filename))
             names = {row.sha256: row.filename for row in named}
@@ -61,7 +64,10 @@ class Packs:
 
     def check(self, pack: StoredPack) -> None:
         """Read every byte and compare checksums. Raises: PackDamaged."""
-        read_pack(pack.folder, verify=True)
+        if pack.mapped:
+            read_mapped(pack.folder)
+        else:
+            read_pack(pack.folder, verify=True)
 
     def holders(self) -> Mapping[str, str]:
         """By sha256 of a video, a job that is not over and uses the video; so it holds all packs of it."""
@@ -74,7 +80,7 @@ class Packs:
             return held
 
     def remove(self, pack: StoredPack) -> None:
-        """Delete a pack that no job holds.
+        """Delete a pack, or its mapped form, that no job holds.
 
         A job is in the database before it asks for a pack, and it asks under the pack's lock. Under the same lock we
         look whether there is such a job: one that comes later finds no pack, and builds it.
@@ -97,8 +103,8 @@ class Packs:
     def unneeded(self, *, unused_days: float | None = None) -> Generator[tuple[StoredPack, str], None, None]:
         """Packs that nothing references and no job holds, each with the reason.
 
-        Those whose video is gone, unfinished ones that no job will finish, and with `unused_days` those that no job
-        asked for in so many days.
+        Those whose video is gone, mapped forms, unfinished ones that no job will finish, and with `unused_days` those
+        that no job asked for in so many days.
         """
         held = self.holders()
         now_s = self._clock()
@@ -107,6 +113,8 @@ class Packs:
                 continue
             if pack.file is None:
                 yield pack, "its video is gone"
+            elif pack.mapped:
+                yield pack, "no job maps it; the next one makes it again"
             elif not pack.finished:
                 yield pack, "no job will finish it"
             elif unused_days is not None and now_s - pack.used_s > unused_days * DAY_S:
@@ -126,6 +134,7 @@ def _stored(folder: Path, names: Mapping[str, str]) -> StoredPack:
         key=folder.name.lstrip(".").partition(".")[0],
         file=names.get(folder.parent.name),
         finished=finished,
+        mapped=is_mapped(folder),
         num_frames=header.num_frames if header else None,
         num_bytes=sum(512 * path.stat().st_blocks for path in folder.rglob("*")),
         built_s=about.st_mtime,

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pfa.cli import app
+from pfa_core.mapped_packs import map_pack
 from pfa_core.packs import Pack, build_pack, pack_key
 from pfa_core.progress import run_to_end
 from pfa_store.settings import Settings
@@ -66,7 +67,10 @@ def test_list_and_size(store: Store, packs: list[Pack]) -> None:
     assert {each["key"] for each in listed} == {pack.folder.name for pack in packs}
     assert [each["frames"] for each in listed] == [4, 4]
     told = answer(pfa(store, "size", "--json"))
-    assert told == {"packs": 2, "bytes": sum(each["bytes"] for each in listed), "unfinished": 0, "unfinished_bytes": 0}
+    assert told == {
+        "packs": 2, "bytes": sum(each["bytes"] for each in listed),
+        "mapped": 0, "mapped_bytes": 0, "unfinished": 0, "unfinished_bytes": 0,
+    }  # fmt: skip
     table = pfa(store, "list").stdout
     assert "1.mp4" in table
     assert packs[0].folder.name[:16] in table
@@ -108,6 +112,26 @@ def test_prune(store: Store, packs: list[Pack]) -> None:
     assert not left.exists()
     assert "2 packs" in pfa(store, "prune", "--unused-days", "0").stdout
     assert not any(pack.folder.exists() for pack in packs)
+
+
+def test_mapped_forms(store: Store, packs: list[Pack]) -> None:
+    run_to_end(map_pack(packs[0]), lambda _: None)
+    listed = answer(pfa(store, "list", "--json"))
+    (form,) = [each for each in listed if each["mapped"]]
+    assert "mapped" in pfa(store, "list").stdout
+    told = answer(pfa(store, "size", "--json"))
+    assert (told["packs"], told["mapped"], told["mapped_bytes"]) == (2, 1, form["bytes"])
+    assert "1 mapped" in pfa(store, "size").stdout
+    assert answer(pfa(store, "verify", "--json"))["checked"] == 3
+
+    place = packs[0].folder.with_name(f"{packs[0].folder.name}.mapped")
+    (place / "frames.u8").write_bytes(b"short")
+    (found,) = answer(pfa(store, "verify", "--json"), exit_code=1)["damaged"]
+    assert (found["key"], found["mapped"]) == (packs[0].folder.name, True)
+    (did,) = answer(pfa(store, "prune", "--json"))
+    assert (did["mapped"], did["deleted"]) == (True, True)
+    assert not place.exists()
+    assert all(pack.folder.exists() for pack in packs)
 
 
 def test_settings_that_do_not_fit_are_told(tmp_path: Path) -> None:

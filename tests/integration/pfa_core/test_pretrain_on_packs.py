@@ -12,7 +12,9 @@ from pfa_core.config.flow import PackConfig
 from pfa_core.config.net import NetConfig
 from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.manifest import Lineage, ModelConfig
+from pfa_core.mapped_format import MAPPING, mapped_folder
 from pfa_core.models import load_model, save_model
+from pfa_core.pack_format import beside
 from pfa_core.packs import Pack, build_pack
 from pfa_core.pretrain import PretrainResult, PretrainVideo, pretrain
 from pfa_core.progress import run_to_end
@@ -50,9 +52,21 @@ def trained(videos: list[PretrainVideo], folder: Path, *, cache_bytes: int) -> P
 
 def test_memory_changes_nothing_and_the_model_reads_back(videos: list[PretrainVideo], tmp_path: Path) -> None:
     cached = trained(videos, tmp_path / "cached", cache_bytes=1 << 30)
+    folders = [video.pack.folder for video in videos if isinstance(video.pack, Pack)]
+    in_the_way = [beside(folder, MAPPING) for folder in folders]
+    for path in in_the_way:
+        path.touch()  # where the mapped form is made
     read = trained(videos, tmp_path / "read", cache_bytes=0)
+    assert not any(mapped_folder(folder).exists() for folder in folders)
+    for path in in_the_way:
+        path.unlink()
+    mapped = trained(videos, tmp_path / "mapped", cache_bytes=0)
+    assert all(mapped_folder(folder).exists() for folder in folders)
     assert cached.left_out == []
-    assert cached.metrics == read.metrics
+    assert cached.metrics == read.metrics == mapped.metrics
+    weights = cached.model.state_dict()
+    for other in (read, mapped):
+        assert all(torch.equal(tensor, weights[name]) for name, tensor in other.model.state_dict().items())
 
     described = ModelConfig(kind="triplet", net=config().net)
     save_model(tmp_path / "model", cached.model, config=described, lineage=Lineage(), metrics=cached.metrics)

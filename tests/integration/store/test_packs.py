@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from pfa_core.errors import PackDamaged
+from pfa_core.mapped_packs import map_pack
 from pfa_core.pack_lock import PackLock
-from pfa_core.packs import build_pack, pack_key
+from pfa_core.packs import Pack, build_pack, pack_key
 from pfa_core.progress import run_to_end
 from pfa_store.datasets import VideoItem
 from pfa_store.errors import InUse
@@ -33,6 +34,12 @@ def pack_of(store: Store, video: Video) -> Path:
     path, limits = store.videos.path(video), store.videos.limits
     steps = build_pack(path, folder, CONFIG, video_sha256=video.sha256, limits=limits)
     return run_to_end(steps, lambda _: None).folder
+
+
+def mapped(folder: Path) -> Path:
+    """The mapped form of a pack, made as training makes it."""
+    run_to_end(map_pack(Pack.open(folder)), lambda _: None)
+    return folder.with_name(f"{folder.name}.mapped")
 
 
 def unfinished(folder: Path) -> Path:
@@ -136,3 +143,48 @@ def test_what_is_being_built_stays(store: Store) -> None:
             store.packs.remove(pack)
     store.packs.remove(pack)
     assert not folder.exists()
+
+
+def test_a_mapped_form_is_seen_and_checked(store: Store) -> None:
+    folder = pack_of(store, upload(store))
+    whole = mapped(folder)
+    pack, form = store.packs.list()
+    assert (pack.folder, pack.mapped, pack.finished) == (folder, False, True)
+    assert (form.folder, form.mapped, form.finished, form.key, form.file) == (whole, True, True, pack.key, "0.mp4")
+    assert form.num_bytes >= (5 * 4 - 2) * 64 * 64
+    store.packs.check(form)
+    data = bytearray((whole / "flow.i8").read_bytes())
+    data[len(data) // 2] ^= 1
+    (whole / "flow.i8").write_bytes(data)
+    with pytest.raises(PackDamaged):
+        store.packs.check(form)
+    store.packs.check(pack)
+
+
+def test_a_mapped_form_that_no_job_uses_is_not_needed(store: Store) -> None:
+    video = upload(store)
+    whole = mapped(pack_of(store, video))
+    job = store.jobs.add("flow", FlowSpec(videos=[video.id]))
+    assert list(store.packs.unneeded()) == []
+    _, form = store.packs.list()
+    with pytest.raises(InUse, match=job.id):
+        store.packs.remove(form)
+    store.jobs.claim(job.id, "w")
+    store.jobs.succeed(store.jobs.get(job.id), {})
+    ((form, reason),) = store.packs.unneeded()
+    assert (form.folder, "makes it again" in reason) == (whole, True)
+    store.packs.remove(form)
+    assert not whole.exists()
+    assert [pack.mapped for pack in store.packs.list()] == [False]
+
+
+def test_a_mapped_form_in_the_making_stays(store: Store) -> None:
+    folder = pack_of(store, upload(store))
+    making = map_pack(Pack.open(folder))
+    next(making)
+    left, pack = store.packs.list()
+    assert (left.finished, left.mapped, left.key) == (False, False, pack.key)
+    with pytest.raises(InUse):
+        store.packs.remove(left)
+    making.close()
+    assert [one.folder for one in store.packs.list()] == [folder]

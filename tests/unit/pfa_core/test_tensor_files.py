@@ -1,5 +1,4 @@
 import errno
-import resource
 from pathlib import Path
 
 import pytest
@@ -7,6 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from pfa_core.tensor_files import save_tensors
+from tests.unit.pfa_core.disk import full_disk
 
 
 def test_tensors_come_back_however_they_lay(tmp_path: Path) -> None:
@@ -17,12 +17,7 @@ def test_tensors_come_back_however_they_lay(tmp_path: Path) -> None:
 
 
 def test_what_the_system_says_is_an_os_error(tmp_path: Path) -> None:
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # stands in for a full disk, which needs a mount
-    try:
-        with pytest.raises(OSError, match="os error") as caught:
-            save_tensors({"a": torch.ones(100_000)}, tmp_path / "a")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with full_disk(after_bytes=10_000), pytest.raises(OSError, match="os error") as caught:
+        save_tensors({"a": torch.ones(100_000)}, tmp_path / "a")
     assert caught.value.errno == errno.EFBIG
     assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,7 @@ from torch.nn import functional
 from pfa_core import seeds
 from pfa_core.config.net import LearnConfig
 from pfa_core.engine import Goal, TrainResult, train
+from pfa_core.prefetch import ONE_AHEAD, Prefetch
 from pfa_core.progress import Progress
 
 STEPS = 24
@@ -62,9 +63,14 @@ def equal(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> bool:
 
 
 def run(
-    model: nn.Module, folder: Path, recipe: str, *, batch_of: Callable[[int], tuple[Tensor, Tensor]] = batch_of
+    model: nn.Module,
+    folder: Path,
+    recipe: str,
+    *,
+    batch_of: Callable[[int], tuple[Tensor, Tensor]] = batch_of,
+    prefetch: Prefetch = ONE_AHEAD,
 ) -> Generator[Progress, None, TrainResult]:
     return train(
         model, batch_of=batch_of, loss_of=loss_of, learn=RECIPES[recipe], folder=folder, config_sha256=recipe, seed=3,
-        device=torch.device("cpu"), validate=validate, goal=GOAL,
+        device=torch.device("cpu"), validate=validate, goal=GOAL, prefetch=prefetch,
     )  # fmt: skip
