@@ -127,6 +127,7 @@ class _Group:
         """Some have ended: raise if any of them should not have."""
         ends = {rank.number: rank.process.wait() for rank in self._ranks if rank.pipe not in self._open}
         if STOPPED in ends.values():
+            self.stop()  # rank 0 may still be at its checkpoint
             yield self._last  # the caller was probably told to stop as well, and may now do so
             raise RankLost("The processes that train together were stopped from outside; go on from the checkpoint.")
         bad = {number: status for number, status in ends.items() if status != DONE}
