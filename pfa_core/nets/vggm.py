@@ -6,38 +6,14 @@ Details.
 Axes: B batch, C channels, H rows, W columns.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pfa_core.config.net import NetConfig
+from pfa_core.nets.local_response import local_response
 
 CONV_CHANNELS = (96, 256, 512, 512, 512)
 FC6_UNITS = 4096
-
-
-def local_response(maps: Tensor, *, size: int = 5, alpha: float = 5e-4, beta: float = 0.75, k: float = 2.0) -> Tensor:
-    """Divide each value by a power of the squares of its neighbours across channels (LRN).
-
-    The sum over the window is made of `size` shifted adds, which keeps channels-last memory and is several times
-    faster than torch's own, which goes through a 3-d average pool.
-
-    Shape: (B, C, H, W) -> (B, C, H, W), any float dtype.
-    Source: Krizhevsky et al. 2012, section 3.3; alpha is divided by `size`, as Caffe and torch do.
-    """
-    if maps.dtype == torch.float16:  # whose squares overflow from 256 on
-        return local_response(maps.float(), size=size, alpha=alpha, beta=beta, k=k).half()
-    half = size // 2
-    squares = functional.pad(maps * maps, (0, 0, 0, 0, half, half))  # (B, C + 2 half, H, W)
-    channels = maps.shape[1]
-    window = squares[:, :channels]
-    for shift in range(1, size):
-        window = window + squares[:, shift : shift + channels]
-    scale = window * (alpha / size) + k
-    if beta == 0.75:
-        root = scale.rsqrt()
-        return maps * (root * root.sqrt())  # scale ** -0.75
-    return maps * scale.pow(-beta)
 
 
 class _Stage(nn.Module):
