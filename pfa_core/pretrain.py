@@ -25,10 +25,10 @@ from pfa_core.nets.triplet import TripletNet, pretext_loss
 from pfa_core.parts import sample_parts
 from pfa_core.prefetch import plan
 from pfa_core.pretext import pretext_test
-from pfa_core.pretext_figures import PretextFigures
 from pfa_core.progress import Progress, run_to_end
 from pfa_core.rank_group import run_ranks
 from pfa_core.ranks import ALONE, Ranks, under_torchrun
+from pfa_core.records import Draw
 from pfa_core.triplets import TripletBatch
 
 __all__ = ["PretrainResult", "PretrainVideo", "loss_of", "pretrain"]
@@ -135,12 +135,18 @@ def _learn(
         seed=seed,
         validate=lambda net: ranks.from_leader(lambda: pretext_test(net, tested, config, key=(seed, TEST))),
         goal=GOAL,
-        draw=PretextFigures(tested, config, key=(seed, FIGURES)) if ranks.leads else None,
+        draw=_figures_of(tested, config, key=(seed, FIGURES)) if ranks.leads else None,
         ranks=ranks,
         prefetch=plan(in_memory=store.all_in_memory, processes=ranks.count),
     )
     counts = {"train_videos": float(len(learned)), "held_out_videos": float(len(held_out))}
     return PretrainResult(model=model, metrics=run.metrics | counts, history=run.history, left_out=left_out)
+
+
+def _figures_of(store: FrameStore, config: PretrainConfig, *, key: tuple[int, ...]) -> Draw:
+    from pfa_core.pretext_figures import PretextFigures  # loads what draws, which no step needs
+
+    return PretextFigures(store, config, key=key)
 
 
 def _selected(videos: Sequence[PretrainVideo], config: PretrainConfig) -> tuple[list[PretrainVideo], list[LeftOut]]:

@@ -39,7 +39,7 @@ class Rehearsal:
     batch_s: float
     """To cut one device's part of a batch."""
     stall: float
-    """Share of a step spent waiting for its batch, as the two times above let expect: batches are cut one ahead."""
+    """Share of the measured steps' time that was spent waiting for batches, in [0, 1]."""
     memory_bytes: int | None
     """At most held at once, of a GPU's memory or of the machine's, by one process; None for several GPUs."""
     checkpoint_bytes: int
@@ -87,10 +87,12 @@ def rehearse(
     if first.type == "cuda":
         torch.cuda.reset_peak_memory_stats(first)
     ends_s: list[float] = []
+    told: list[Progress] = []
     with closing(pretrain(videos, config=_brief(config, total), folder=folder, seed=seed, device=device)) as run:
         for progress in run:
             if progress.phase == "train":
                 ends_s.append(clock())
+                told.append(progress)
                 yield Progress(phase="rehearse", step=len(ends_s), total=total, metrics=progress.metrics)
             if len(ends_s) == total:
                 break
@@ -105,13 +107,25 @@ def rehearse(
         step_s=step_s,
         positive_s=step_s / config.learn.batch_size,
         batch_s=batch_s,
-        stall=max(0.0, 1 - step_s / batch_s),
+        stall=stall_between(told[warm_up_steps - 1], told[-1]),
         memory_bytes=memory_bytes,
         checkpoint_bytes=_newest_bytes(folder / "checkpoints"),
         whole_s=step_s * config.learn.steps,
         flop=config.learn.batch_size * flop_per_positive(config),
         matmul_flops=matmul_flops(first, wanted=config.learn.autocast, clock=clock),
     )
+
+
+def stall_between(earlier: Progress, later: Progress) -> float:
+    """The share of waiting between two steps of one run, each of which tells it from the run's beginning on."""
+    (waited_s, passed_s), (waited_later_s, passed_later_s) = (_times(progress) for progress in (earlier, later))
+    return (waited_later_s - waited_s) / (passed_later_s - passed_s)
+
+
+def _times(progress: Progress) -> tuple[float, float]:
+    """Seconds waited, and seconds in all, since the beginning of the run."""
+    stall, step_s = progress.metrics["stall"], progress.step * progress.metrics["step_ms"] / 1e3
+    return step_s * stall / (1 - stall), step_s / (1 - stall)
 
 
 def _brief(config: PretrainConfig, total: int) -> PretrainConfig:

@@ -104,7 +104,7 @@ def test_stopped_together_and_gone_on_by_one_process(tmp_path: Path, alone: Pret
 
 def test_torchrun_starts_them_as_well(tmp_path: Path, alone: PretrainResult) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
-    subprocess.run([*command, torchrun_job.__name__, str(tmp_path)], cwd=ROOT, check=True, timeout=120)
+    subprocess.run([*command, torchrun_job.__name__, str(tmp_path)], cwd=ROOT, check=True, timeout=300)
     assert_close(rows_of(tmp_path), alone.history)
 
 
