@@ -22,11 +22,11 @@ from pfa_core.errors import PackDamaged
 
 FORMAT = 1
 """Version of the layout; part of a pack's key."""
-CONTENT = 3
+CONTENT = 4
 """Version of what the same video and configuration give; part of a pack's key. To be raised by every change of
 decoding, scaling or flow that alters a frame or a displacement, or old packs would be taken for new ones.
 
-2: frames have square pixels. 3: the fused flow stops where the rule says."""
+2: frames have square pixels. 3: the fused flow stops where the rule says. 4: DIS forgets the pair before."""
 
 FRAMES, FLOW, INDEX, HEADER = "frames.bin", "flow.bin", "index.bin", "pack.json"
 DATA_FILES = (FRAMES, FLOW, INDEX)
