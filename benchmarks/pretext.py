@@ -1,4 +1,4 @@
-"""What pretraining learns on real clips: `python -m benchmarks.pretext [--held-out val] [--set learn.steps=1500]`.
+"""What pretraining learns on real clips: `python -m benchmarks.pretext --work FOLDER [--held-out val]`.
 
 Learns from the clips of the people and sequences that `splits.json` gives for training and from those that belong to
 no split, with the `small()` preset, and judges the pretext question on the held-out ones: `test` for a figure that

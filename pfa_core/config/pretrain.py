@@ -80,16 +80,17 @@ def paper() -> PretrainConfig:
 
 
 def small() -> PretrainConfig:
-    """Learns on two CPU cores: quarter width, batch norm, 112 px crops of 128 px frames.
+    """Learns on two CPU cores within the hour: quarter width, batch norm, 112 px crops of 128 px frames.
 
     Little dropout and a high rate learn several times faster than the paper's values at this size; float32, since
-    bf16 gains nothing on convolutions this narrow.
+    bf16 gains nothing on convolutions this narrow. `docs/results.md` tells what it learns and how it was chosen.
     """
     return PretrainConfig(
         net=NetConfig(width=0.25, crop_px=112, norm="batch", dropout=0.1),
         pack=PackConfig(short_side_px=128, tvl1=flow.fast()),
         learn=LearnConfig(
-            batch_size=32, steps=3_000, learning_rate=0.05, schedule="one_cycle", max_norm=5.0, autocast=False,
-            validate_every_steps=250, checkpoint_every_steps=100,
+            batch_size=32, steps=9_000, learning_rate=0.05, schedule="one_cycle", max_norm=5.0, autocast=False,
+            validate_every_steps=500, checkpoint_every_steps=100,
         ),
+        colours=0.3,
     )  # fmt: skip
