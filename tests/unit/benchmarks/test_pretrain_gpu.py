@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-ABSENT = ("zstandard", "av", "numba", "faiss", "matplotlib", "fastapi", "sqlalchemy", "pydantic", "celery")
+ABSENT = ("av", "numba", "faiss", "matplotlib", "fastapi", "sqlalchemy", "pydantic", "celery")
 CODE = f"""
 import sys
 for name in {ABSENT!r}:
