@@ -20,6 +20,7 @@ CONFIG = replace(
     learn=replace(
         _SMALL.learn, batch_size=8, steps=6, learning_rate=0.02, validate_every_steps=3, checkpoint_every_steps=1000
     ),
+    colours=0.0,
     val_triplets=8,
     devices=2,
 )
