@@ -47,6 +47,7 @@ def pack_from(tasks: Supply, *, processes: int) -> Generator[Progress, None, Non
     try:
         while farm.turn():
             yield farm.progress()
+        yield farm.progress()  # what others did last has not been told yet
     finally:
         farm.close()
 
