@@ -4,7 +4,7 @@ import os
 import uuid
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from api.errors import RequestInvalid
 from api.multipart import FormLimits, ReceivedForm
@@ -12,7 +12,9 @@ from api.notes import Note, Notes, notes_of
 from api.schemas.videos import LeftOut
 from api.sent import Sent, files_of, head_of, is_image
 from pfa_core.errors import AnnotationsInvalid, ImageTooLarge, InputError, NoUsableVideos
+from pfa_core.importers.inside import inside, outside_warnings
 from pfa_store.datasets import Dataset, ImageItem, VideoItem
+from pfa_store.images import Image
 from pfa_store.settings import Settings
 from pfa_store.store import Store
 from pfa_store.videos import Video
@@ -24,6 +26,8 @@ class Made:
 
     dataset: Dataset
     left_out: list[LeftOut]
+    warnings: Sequence[str] = ()
+    """What is odd about its annotations; it can be used all the same."""
 
 
 def form_limits(settings: Settings, *, files: Iterable[str], fields: Iterable[str] = ()) -> FormLimits:
@@ -73,8 +77,10 @@ def no_usable_videos(left_out: Sequence[LeftOut]) -> NoUsableVideos:
     )
 
 
-def make_dataset(store: Store, form: ReceivedForm, *, name: str, key_id: str | None) -> Made:
-    """Make a data set of the `files` of a form and its optional `annotations`.
+def make_dataset(
+    store: Store, form: ReceivedForm, *, name: str, key_id: str | None, format_name: str | None = None
+) -> Made:
+    """Make a data set of the `files` of a form and its optional `annotations`, of a named format or of any.
 
     Raises:
         RequestInvalid: no files, or images and videos together.
@@ -82,8 +88,8 @@ def make_dataset(store: Store, form: ReceivedForm, *, name: str, key_id: str | N
         InputError, ArchiveInvalid, PayloadTooLarge, DiskFull: from the files.
         NameTaken: another data set has the name.
     """
-    notes = notes_of(form)
     sent = files_of(store, form)
+    notes = notes_of(store, form, sent, format_name=format_name)
     images = [file for file in sent if is_image(head_of(file.path))]
     if not images:
         return _of_videos(store, sent, notes, name=name, key_id=key_id)
@@ -105,7 +111,9 @@ def reasons(left_out: Sequence[LeftOut]) -> str:
 
 def _of_videos(store: Store, sent: Sequence[Sent], notes: Notes, *, name: str, key_id: str | None) -> Made:
     if notes.joints is not None:
-        raise AnnotationsInvalid("Joints belong to images. For videos send CSV `file,label,group,split`.")
+        raise AnnotationsInvalid(
+            "Joints belong to images. For videos send labels, such as CSV `file,label,group,split`."
+        )
     by_file = notes.of_sent(sent)
     videos, left_out = add_videos(store, sent, key_id=key_id)
     items: dict[str, VideoItem] = {}
@@ -116,39 +124,50 @@ def _of_videos(store: Store, sent: Sequence[Sent], notes: Notes, *, name: str, k
         note = by_file.get(file, [Note()])[0]
         items[video.id] = VideoItem(video_id=video.id, label=note.label, group=note.group, split=note.split)
     dataset = store.datasets.create_from_videos(name, list(items.values()), key_id=key_id)
-    return Made(dataset, left_out)
+    return Made(dataset, left_out, notes.warnings)
 
 
 def _of_images(store: Store, sent: Sequence[Sent], notes: Notes, *, name: str, key_id: str | None) -> Made:
     by_file = notes.of_sent(sent)
     items: list[ImageItem] = []
     left_out: list[LeftOut] = []
+    outside: list[str] = []
     for file in sent:
         try:
-            sha256 = _add_image(store, file)
+            image = _add_image(store, file)
         except InputError as error:
             if len(sent) == 1:
                 raise
             left_out.append(LeftOut(file=file.name, code=error.code, message=str(error)))
             continue
-        items += [
-            ImageItem(
-                file=file.name,
-                image_sha256=sha256,
-                label=note.label,
-                group=note.group,
-                split=note.split,
-                person=note.person,
-            )
-            for note in by_file.get(file.name, [Note()])
-        ]
+        for note in by_file.get(file.name, [Note()]):
+            item, dropped = _item(file, image, note)
+            items.append(item)
+            outside += dropped
     joint_names = None if notes.joints is None else notes.joints.names
     dataset = store.datasets.create_from_images(name, joint_names, items, key_id=key_id)
-    return Made(dataset, left_out)
+    return Made(dataset, left_out, [*notes.warnings, *outside_warnings(outside)])
 
 
-def _add_image(store: Store, file: Sent) -> str:
+def _item(file: Sent, image: Image, note: Note) -> tuple[ImageItem, list[str]]:
+    """The item, and what of its person lies outside the image. Raises: AnnotationsInvalid: all of them."""
+    person = None
+    outside: list[str] = []
+    if note.person is not None:
+        person, outside = inside(replace(note.person, name=file.name), size=(image.height_px, image.width_px))
+    item = ImageItem(
+        file=file.name,
+        image_sha256=image.sha256,
+        label=note.label,
+        group=note.group,
+        split=note.split,
+        person=None if person is None else person.to_json(),
+    )
+    return item, [f"{file.name} ({joint})" for joint in outside]
+
+
+def _add_image(store: Store, file: Sent) -> Image:
     max_bytes = store.settings.max_image_bytes
     if file.path.stat().st_size > max_bytes:
         raise ImageTooLarge(f"The image is larger than {max_bytes} bytes.")
-    return store.images.add(file.path.read_bytes()).sha256
+    return store.images.add(file.path.read_bytes())

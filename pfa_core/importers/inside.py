@@ -1,8 +1,10 @@
 """Whether people lie inside their images. A joint outside of it is a wrong image, wrong units, or a careless label."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pfa_core.errors import AnnotationsInvalid
+from pfa_core.importers.imported import shown
 from pfa_core.people import Person
 
 MARGIN_PX = 1.0
@@ -36,3 +38,10 @@ def inside(person: Person, *, size: tuple[int, int]) -> tuple[Person, list[str]]
             f" ({x:g}, {y:g}). Is it the image that was labelled, in its original size?"
         )
     return (replace(person, joints=kept) if outside else person), outside
+
+
+def outside_warnings(outside: Sequence[str]) -> list[str]:
+    """A sentence about joints that `inside` dropped, given as `image (joint)`."""
+    if not outside:
+        return []
+    return [f"{len(outside)} joints lie outside their images and do not count: {shown(outside)}."]
