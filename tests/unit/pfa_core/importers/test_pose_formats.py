@@ -197,3 +197,19 @@ def test_damaged_files_are_read_or_refused(seed: int) -> None:
             except AnnotationsInvalid:
                 outcomes.add(AnnotationsInvalid)
     assert outcomes == {Imported, AnnotationsInvalid}
+
+
+def test_real_people_of_lsp_extended_come_back(test_data: Path) -> None:
+    """The part of LSP-Extended that was converted by another tool, put back into the array that it was taken from."""
+    native = Source("a.json", (test_data / "pose_images/lspet/annotations.json").read_bytes())
+    theirs = {person.image_name: person for person in people(read_annotations([native]))}
+    names = published_joints("lsp-14").joints.names
+    joints = np.zeros((14, 3, 10_000))
+    for file, person in theirs.items():
+        for name, (x, y, visible) in person.joints.items():
+            joints[names.index(name), :, int(file[2:7]) - 1] = x + 1, y + 1, visible > 0
+    ours = {person.image_name: person for person in people(read_annotations([mat({"joints": joints})]))}
+    assert len(ours) == 10_000
+    for file, person in theirs.items():
+        labelled = {name: pytest.approx(point) for name, point in person.joints.items() if point[2]}
+        assert {name: point for name, point in ours[file].joints.items() if point[2]} == labelled
