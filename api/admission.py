@@ -131,7 +131,7 @@ def _finetune(spec: FinetuneSpec, store: Store) -> Spec:
         if len(labels) < 2:
             raise DatasetUnsuitable(
                 f"The data set {dataset.name!r} has {len(labels)} action labels to learn from; at least two are needed."
-                " Send labels as CSV `file,label,group,split` in `annotations`."
+                " Send labels in `annotations`, such as CSV `file,label,group,split`."
             )
     if spec.init == "random":
         return spec
@@ -149,7 +149,7 @@ def _need_joints(dataset: Dataset, items: Sequence[DatasetItem], *, known: Seque
     which = "labelled joints" if known is None else f"labelled joints among {', '.join(known)}"
     raise DatasetUnsuitable(
         f"The data set {dataset.name!r} has no {which}. Send images with pose `annotations`"
-        " (native JSON or COCO keypoints)."
+        " (native JSON, COCO keypoints, FLIC, LSP, MPII or JHMDB)."
     )
 
 

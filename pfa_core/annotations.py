@@ -1,4 +1,6 @@
-"""Readers of annotation files. Free of torch. Nothing here opens an image or a video: names are as in the file.
+"""Readers of our own annotation files and of COCO's; those of other formats are in `pfa_core/importers`.
+
+Free of torch. Nothing here opens an image or a video: names are as in the file.
 
 Formats of people: COCO keypoints JSON, and native JSON: `joint_names`, and under `annotations` per person `image`,
 `joints` {name: [x, y, visible]} in image px (visible: 0 not labelled, 1 occluded, 2 visible), `person_box` and
@@ -15,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pfa_core.errors import AnnotationsInvalid
-from pfa_core.people import Person, PoseData
+from pfa_core.people import Box, Person, PoseData
 from pfa_core.skeleton import JointSet, joint_name, joint_set
 
 _SPLITS = ("train", "val", "test")
@@ -23,12 +25,13 @@ _SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileLabel:
-    """A row of a label CSV: a video or an image, and what is known of it."""
+    """A video or an image (or one person in it), and what is known of it."""
 
     file: str
     label: str | None = None
     group: str | None = None
     split: str | None = None
+    person_box: Box | None = None
 
 
 def read_pose_json(data: bytes) -> PoseData:
@@ -77,7 +80,7 @@ def _file_label(row: Mapping[str | None, Any], *, line: int) -> FileLabel:
     split = cell.get("split")
     if split is not None and split not in _SPLITS:
         raise AnnotationsInvalid(f"Line {line} of the CSV: split must be one of {', '.join(_SPLITS)}, not {split!r}.")
-    return FileLabel(file=_relative(name), label=cell.get("label"), group=cell.get("group"), split=split)
+    return FileLabel(file=relative_name(name), label=cell.get("label"), group=cell.get("group"), split=split)
 
 
 def _native(plain: Mapping[str, Any]) -> PoseData:
@@ -106,7 +109,7 @@ def _native_person(entry: object, *, number: int) -> Person:
     group = entry.get("group", entry.get("dup_cluster"))
     return Person.from_json(
         {**entry, "joints": {joint_name(name): point for name, point in joints.items()}},
-        image=Path(_relative(entry["image"])),
+        image=Path(relative_name(entry["image"])),
         split=entry.get("split"),
         group=None if group is None else str(group),
     )
@@ -115,7 +118,7 @@ def _native_person(entry: object, *, number: int) -> Person:
 def _coco(plain: Mapping[str, Any]) -> PoseData:
     """COCO keypoints: boxes are [x, y, w, h], keypoints a flat list of x, y, visible in the category's order."""
     try:
-        files = {image["id"]: Path(_relative(image["file_name"])) for image in plain["images"]}
+        files = {image["id"]: Path(relative_name(image["file_name"])) for image in plain["images"]}
         categories = {c["id"]: joint_set(_strings(c["keypoints"], where="keypoints")) for c in plain["categories"]
                       if c.get("keypoints")}  # fmt: skip
         entries = [entry for entry in plain["annotations"] if entry["category_id"] in categories]
@@ -163,8 +166,12 @@ def _strings(value: object, *, where: str) -> Sequence[str]:
     return value
 
 
-def _relative(name: str) -> str:
-    """A file name that stays inside the folder that it is relative to."""
+def relative_name(name: str) -> str:
+    """A file name that stays inside the folder that it is relative to.
+
+    Raises:
+        AnnotationsInvalid: it is empty, absolute, or leads out of the folder.
+    """
     path = PurePosixPath(name.replace("\\", "/"))
     if not name.strip() or "\0" in name or path.is_absolute() or ".." in path.parts:
         raise AnnotationsInvalid(f"{name!r} is not a relative file name.")

@@ -1,9 +1,10 @@
 """Make, list and delete data sets."""
 
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Security
+from fastapi import APIRouter, Query, Request, Response, Security
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Caller, caller
@@ -16,13 +17,25 @@ from api.openapi import form_body, json_body, problems, request_body
 from api.routers.videos import Cursor, Limit
 from api.schemas.datasets import DatasetCreate, DatasetItemRead, DatasetName, DatasetRead
 from api.schemas.page import PageRead, page_of
+from pfa_core.errors import DatasetUnsuitable
+from pfa_core.importers.coco import write_coco
+from pfa_core.importers.formats import FORMAT_NAMES, FORMATS
+from pfa_core.people import Person, PoseData
+from pfa_core.skeleton import JointSet
+from pfa_store.datasets import Split
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 Position = Annotated[int | None, Query(description="`next_cursor` of the page before")]
 
 FORM = {
     "files": "Videos, or images (JPEG, PNG, WebP), or .zip archives of either",
-    "annotations": "Native pose JSON, COCO keypoints JSON, or CSV with the header file,label,group,split",
+    "annotations": "One or more files of one format, or .zip archives of them; the content tells which: "
+    + "; ".join(f"`{known.name}`: {known.meaning}" for known in FORMATS),
+}
+FIELDS = {
+    "name": "Name of the data set",
+    "format": f"Format of the annotations, where it is not to be found out: one of {', '.join(FORMAT_NAMES)}. "
+    "In `folders` the folder that a file lies in is its label, and no annotations are sent",
 }
 
 
@@ -32,7 +45,7 @@ FORM = {
     responses=problems(404, 409, 413, 415, 507),
     openapi_extra=request_body(
         json_body(DatasetCreate),
-        form_body(files=FORM, many=True, fields={"name": "Name of the data set"}, required=("name", "files")),
+        form_body(files=FORM, many=True, fields=FIELDS, required=("name", "files")),
     ),
 )
 async def create_dataset(
@@ -41,7 +54,7 @@ async def create_dataset(
     """Make a data set of uploaded videos (JSON), or of files that are sent along (a form)."""
     made = await (_from_form if is_multipart(request) else _from_json)(request, services, who)
     items = await run_in_threadpool(services.store.datasets.items, made.dataset.id)
-    return DatasetRead.of(made.dataset, items, made.left_out)
+    return DatasetRead.of(made.dataset, items, made.left_out, made.warnings)
 
 
 async def _from_json(request: Request, services: Services, who: Caller) -> Made:
@@ -53,12 +66,13 @@ async def _from_json(request: Request, services: Services, who: Caller) -> Made:
 
 async def _from_form(request: Request, services: Services, who: Caller) -> Made:
     store = services.store
-    limits = form_limits(services.settings, files=FORM, fields=["name"])
+    limits = form_limits(services.settings, files=FORM, fields=FIELDS)
     async with received_form(request, files=store.files, limits=limits) as form:
         if "name" not in form.fields:
             raise RequestInvalid("The form needs a field 'name'.", field="name")
         name = validated({"name": form.fields["name"]}, DatasetName, where="form").name
-        return await services.ingest(make_dataset, store, form, name=name, key_id=who.key_id)
+        kind = form.fields.get("format") or None
+        return await services.ingest(make_dataset, store, form, name=name, key_id=who.key_id, format_name=kind)
 
 
 @router.get("", dependencies=[Security(caller, scopes=["read"])], responses=problems())
@@ -82,6 +96,30 @@ def list_items(
     shown = later[:limit]
     more = str(shown[-1].position) if len(later) > limit else None
     return PageRead(items=[DatasetItemRead.of(item) for item in shown], next_cursor=more)
+
+
+@router.get(
+    "/{dataset}/coco",
+    dependencies=[Security(caller, scopes=["read"])],
+    responses={**problems(404), 200: {"description": "COCO keypoints JSON", "content": {"application/json": {}}}},
+    response_class=Response,
+)
+def export_coco(
+    dataset: str,
+    services: Services,
+    split: Annotated[Split | None, Query(description="Only the people of this split: COCO has a file a split")] = None,
+) -> Response:
+    """The people of a data set as COCO keypoints JSON."""
+    found = services.store.datasets.get(dataset)
+    if found.joint_names is None:
+        raise DatasetUnsuitable(f"The data set {found.name!r} has no joints to export.")
+    people = tuple(
+        Person.from_json(item.person, image=Path(item.file))
+        for item in services.store.datasets.items(found.id)
+        if item.person is not None and split in (None, item.split)
+    )
+    document = write_coco(PoseData(joints=JointSet(found.joint_names), people=people))
+    return Response(document, media_type="application/json")
 
 
 @router.delete(

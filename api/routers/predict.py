@@ -12,12 +12,12 @@ from api.auth import Caller, caller
 from api.deps import Services, ServiceSet
 from api.inference import answers
 from api.inference.outcomes import PoseAnswer
-from api.ingest import is_image
 from api.negotiation import chosen
 from api.openapi import form_body, problems, query_parameters, raw_body, request_body
 from api.patience import unless_gone
 from api.received import received_file
 from api.schemas.predict import ActionRead, FeatureParams, FeaturesRead, ModelParams, PoseParams, PoseRead
+from api.sent import is_image
 
 router = APIRouter(prefix="/predict", tags=["predict"])
 T = TypeVar("T")

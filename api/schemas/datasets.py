@@ -62,10 +62,17 @@ class DatasetRead(BaseModel):
     joint_names: list[str] | None = Field(description="Images: the joints that people in it may have")
     labels: list[str] = Field(description="Action classes of its items, sorted; empty in lists of data sets")
     left_out: list[LeftOut] = Field(description="When it was just made: files that could not be used")
+    warnings: list[str] = Field(description="When it was just made: what is odd about its annotations")
     created: datetime
 
     @classmethod
-    def of(cls, dataset: Dataset, items: Sequence[DatasetItem] = (), left_out: Sequence[LeftOut] = ()) -> Self:
+    def of(
+        cls,
+        dataset: Dataset,
+        items: Sequence[DatasetItem] = (),
+        left_out: Sequence[LeftOut] = (),
+        warnings: Sequence[str] = (),
+    ) -> Self:
         return cls(
             id=dataset.id,
             name=dataset.name,
@@ -74,6 +81,7 @@ class DatasetRead(BaseModel):
             joint_names=None if dataset.joint_names is None else list(dataset.joint_names),
             labels=sorted({item.label for item in items if item.label is not None}),
             left_out=list(left_out),
+            warnings=list(warnings),
             created=time_of(dataset.created_s),
         )
 

@@ -104,7 +104,9 @@ class Client:
         videos: Sequence[str | Mapping[str, Any]] | None = None,
         files: Iterable[PathLike] | None = None,
         root: PathLike | None = None,
-        annotations: PathLike | None = None,
+        annotations: PathLike | Sequence[PathLike] | None = None,
+        annotations_root: PathLike | None = None,
+        annotations_format: str | None = None,
     ) -> Dataset:
         """Make a data set, of uploaded videos or of files.
 
@@ -112,7 +114,9 @@ class Client:
             videos: ids, or mappings with `video` (an id) and optional `label`, `group`, `split`.
             files: videos, or images, or .zip archives of either.
             root: files are named by their path below this folder, as `annotations` names them.
-            annotations: native pose JSON, COCO keypoints JSON, or CSV `file,label,group,split`.
+            annotations: one or more files of a format that the service knows (its docs list them), which it finds out.
+            annotations_root: annotation files are named by their path below this folder; JHMDB's need that.
+            annotations_format: the name of the format; `folders` takes no annotations: a folder is a class.
         """
         if files is None:
             named = [video if isinstance(video, Mapping) else {"video": video} for video in videos or []]
@@ -121,8 +125,8 @@ class Client:
             call = Call(
                 method="POST",
                 path="/datasets",
-                fields={"name": name},
-                parts=_form(files, root=root, annotations=annotations),
+                fields={"name": name} | ({} if annotations_format is None else {"format": annotations_format}),
+                parts=_form(files, root=root, annotations=annotations, annotations_root=annotations_root),
             )
         return reading.dataset(self._send(call).json())
 
@@ -146,7 +150,7 @@ class Client:
         *,
         files: Iterable[PathLike] | None = None,
         root: PathLike | None = None,
-        annotations: PathLike | None = None,
+        annotations: PathLike | Sequence[PathLike] | None = None,
         idempotency_key: str | None = None,
         **spec: Any,  # noqa: ANN401  # the body of POST /jobs/{kind}
     ) -> Job:
@@ -314,11 +318,16 @@ def _of_image(path: str, image: Image, params: Mapping[str, Any], *, accept: str
     )
 
 
-def _form(files: Iterable[PathLike], *, root: PathLike | None, annotations: PathLike | None) -> Callable[[], list[Any]]:
+def _form(
+    files: Iterable[PathLike],
+    *,
+    root: PathLike | None,
+    annotations: PathLike | Sequence[PathLike] | None,
+    annotations_root: PathLike | None = None,
+) -> Callable[[], list[Any]]:
     paths = list(files)
-    return lambda: (
-        parts("files", paths, root=root) + ([] if annotations is None else [part("annotations", annotations)])
-    )
+    notes = [annotations] if isinstance(annotations, str | Path) else list(annotations or ())
+    return lambda: parts("files", paths, root=root) + parts("annotations", notes, root=annotations_root)
 
 
 def _box(box: Box | None) -> str | None:

@@ -35,6 +35,7 @@ def dataset(plain: Json) -> Dataset:
         joint_names=None if joints is None else tuple(joints),
         labels=tuple(plain.get("labels", ())),
         left_out=_left_out(plain),
+        warnings=tuple(plain.get("warnings", ())),
     )
 
 

@@ -65,6 +65,8 @@ class Dataset:
     joint_names: tuple[str, ...] | None = None
     labels: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What is odd about its annotations; told when it was just made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
