@@ -28,7 +28,7 @@ def pdj_png(parts: Mapping[str, Mapping[str, Sequence[float | None]]], joints: J
     """
     paired = {joints.names[i]: kind for kind, both in joints.pairs.items() for i in both}
     kinds = list(dict.fromkeys(paired.get(name, name) for name in joints.names))
-    columns = min(4, len(kinds))
+    columns = min(len(kinds), min((4, 3), key=lambda width: -len(kinds) % width))  # with the fewest empty places
     rows = -(-len(kinds) // columns)
     figure = Figure(figsize=(3.1 * columns + 0.4, 2.7 * rows + 0.9), layout="constrained")
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
@@ -36,7 +36,9 @@ def pdj_png(parts: Mapping[str, Mapping[str, Sequence[float | None]]], joints: J
         _panel(axes, kind, parts, pair=kind in joints.pairs)
     for axes in panels[len(kinds) :]:
         axes.set_axis_off()
-    figure.supxlabel("distance allowed, as a fraction of the torso diameter", fontsize=10)
+    for axes in panels[max(0, len(kinds) - columns) : len(kinds)]:  # the lowest of each column
+        axes.set_xlabel("fraction of the torso diameter", fontsize=9)
+        axes.tick_params(labelbottom=True)
     figure.supylabel("PDJ: joints found, %", fontsize=10)
     figure.suptitle(title or "Percentage of detected joints", fontsize=11)
     handles = {

@@ -81,7 +81,7 @@ class Files:
 
     def job_files(self, job_id: str, token: int) -> Path:
         """What an attempt leaves for users to fetch; they see it once that attempt's job has succeeded."""
-        return self.job_out(job_id, token) / "files"
+        return self.job(job_id) / f"files-{token}"
 
     def job_metrics(self, job_id: str) -> Path:
         """Where a training job writes its curve, a JSON object a line."""

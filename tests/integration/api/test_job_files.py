@@ -79,7 +79,7 @@ def test_only_files_of_the_job_are_served(service: Service, name: str, path: str
     job = begun(service, name)
     leave(service, job, "evaluation.csv", CSV)
     files = service.store.files
-    (files.job_out(job.id, job.token) / "outcome.json").write_text("{}")
+    (files.job(job.id) / "outcome.json").write_text("{}")
     (files.job_files(job.id, job.token) / "link.csv").symlink_to(files.admin_key)
     service.store.jobs.succeed(job, result(name))
     with service.http() as http:
