@@ -10,6 +10,7 @@ PfaError
   NotAcceptable       an Accept header that the call cannot satisfy
   QueueFull           too many predictions wait already
   ModelFileNotFound   a model has no such file (a NotFound)
+  JobFileNotFound     a job has no such file (a NotFound)
   CollectionNotReady  a collection that has not been filled yet (a Conflict)
 """
 
@@ -51,6 +52,10 @@ class QueueFull(PfaError):
 
 class ModelFileNotFound(NotFound):
     code = "model_file_not_found"
+
+
+class JobFileNotFound(NotFound):
+    code = "job_file_not_found"
 
 
 class CollectionNotReady(Conflict):

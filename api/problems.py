@@ -72,6 +72,7 @@ STATUS_OF: dict[type[PfaError], HTTPStatus] = {
     web.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     web.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
     web.ModelFileNotFound: HTTPStatus.NOT_FOUND,
+    web.JobFileNotFound: HTTPStatus.NOT_FOUND,
     web.CollectionNotReady: HTTPStatus.CONFLICT,
 }
 

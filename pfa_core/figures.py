@@ -159,25 +159,15 @@ def curves_png(history: Sequence[Mapping[str, float]], *, title: str = "") -> by
             axes.legend(fontsize="small")
     if title:
         figure.suptitle(title)
-    return _png(figure)
+    return png_of(figure)
 
 
-def confusion_png(counts: NDArray[np.int64], labels: Sequence[str]) -> bytes:
-    """(C, C) confusion as a table: rows the true classes, columns the predicted ones, shaded by share of the row."""
-    side = max(3.5, 0.42 * len(labels) + 1.5)
-    figure = Figure(figsize=(side, side), layout="constrained")
-    axes = figure.subplots()
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    places = range(len(labels))
-    axes.set_xticks(places, labels, rotation=90)
-    axes.set_yticks(places, labels)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=colour)
-    return _png(figure)
+def png_of(figure: Figure) -> bytes:
+    """A matplotlib figure as PNG, drawn without a screen."""
+    FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
 
 
 def fitted(image: Image, side_px: int) -> Image:
@@ -220,10 +210,3 @@ def _resized(image: Image, width: int, height: int, interpolation: int) -> Image
     return np.asarray(
         cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=interpolation), dtype=np.uint8
     )
-
-
-def _png(figure: Figure) -> bytes:
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()

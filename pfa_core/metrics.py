@@ -1,6 +1,8 @@
 """How good poses and action labels are. Source: paper sections 4.2 and 4.3.
 
 PCP scores limbs, PDJ joints by the torso, PCK joints by a stated size. Each takes a `fraction` and is inclusive (<=).
+Sources: PDJ and strict PCP as in the paper's tables 1 and 2 (Sapp and Taskar 2013); PCK, Yang and Ramanan 2013: within
+a fraction of the longer side of the person's bounding box.
 Only labelled joints count; a rate over nothing is nan.
 
 Axes: N people or samples, K joints, L limbs, C classes.
@@ -90,9 +92,13 @@ def torso_diameters(true_px: Floats, labelled: Flags, *, joints: JointSet) -> Fl
     return np.where(labelled[:, shoulder] & labelled[:, hip], diameter_px, np.nan)
 
 
-def top1(predicted: NDArray[np.int64], true: NDArray[np.int64]) -> float:
-    """Share of (N,) predicted classes that are the true ones; nan of nothing."""
-    return float(np.mean(predicted == true)) if len(true) else float("nan")
+def topk_hits(probabilities: Floats, true: NDArray[np.int64], *, k: int) -> Flags:
+    """(N, C) probabilities and (N,) true classes -> (N,) whether the true class is among the k most likely.
+
+    Of equally likely classes the first comes first, so that k = 1 is what `argmax` answers.
+    """
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return np.asarray((order == true[:, None]).any(axis=1))
 
 
 def confusion(predicted: NDArray[np.int64], true: NDArray[np.int64], *, num_labels: int) -> NDArray[np.int64]:
@@ -100,11 +106,6 @@ def confusion(predicted: NDArray[np.int64], true: NDArray[np.int64], *, num_labe
     table = np.zeros((num_labels, num_labels), dtype=np.int64)
     np.add.at(table, (true, predicted), 1)
     return table
-
-
-def per_class(table: NDArray[np.int64]) -> Floats:
-    """(C, C) confusion -> (C,) share of each class's samples that are right; nan for a class without samples."""
-    return rate(table.diagonal(), table.sum(axis=1))
 
 
 def rate(hits: NDArray[np.int64], counts: NDArray[np.int64]) -> Floats:

@@ -63,6 +63,11 @@ def _lineage(lineage: Lineage) -> Iterator[tuple[str, object]]:
     yield "created", lineage.created or "not recorded"
 
 
+def cell(value: object) -> str:
+    """A value inside a Markdown table or heading: one line, no bars, no HTML."""
+    return " ".join(str(value).split()).replace("|", "/").replace("<", "&lt;")
+
+
 def _table(rows: Iterator[tuple[str, object]]) -> str:
-    lines = [f"| {name} | {str(value).replace('|', '/')} |" for name, value in rows]
+    lines = [f"| {name} | {cell(value)} |" for name, value in rows]
     return "\n".join(["| | |", "|---|---|", *lines]) if lines else ""

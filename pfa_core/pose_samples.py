@@ -63,6 +63,11 @@ class PoseSamples:
                  for points, known in zip(self.keypoints_px, self.labelled, strict=True)]  # fmt: skip
         return np.array([max(box[2:]) for box in boxes], dtype=np.float64)
 
+    def box_sizes_px(self) -> NDArray[np.float64]:
+        """(N,) the longer side of each person's annotated box, image px; nan without one."""
+        boxes = [person.person_box or (0, 0, np.nan, np.nan) for person in self.people]
+        return np.array([max(box[2:]) for box in boxes], dtype=np.float64)
+
 
 def with_joints(people: Sequence[Person], joints: JointSet) -> list[Person]:
     """Those people of whom at least one joint of the set is labelled; people without a group are grouped by image.

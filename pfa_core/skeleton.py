@@ -64,6 +64,16 @@ class JointSet:
         )
 
     @property
+    def pairs(self) -> dict[str, tuple[int, int]]:
+        """Joints that both sides of the body have: `elbow` -> the indices of the left and the right elbow."""
+        kinds = dict.fromkeys(name.removeprefix("left_").removeprefix("right_") for name in self.names)
+        return {
+            kind: (self.names.index(f"left_{kind}"), self.names.index(f"right_{kind}"))
+            for kind in kinds
+            if {f"left_{kind}", f"right_{kind}"} <= set(self.names)
+        }
+
+    @property
     def limbs(self) -> tuple[Limb, ...]:
         """The limbs both of whose joints are in the set."""
         found = []

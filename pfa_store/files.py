@@ -79,6 +79,10 @@ class Files:
         """What one attempt makes; published by renaming it."""
         return self.job(job_id) / f"out-{token}"
 
+    def job_files(self, job_id: str, token: int) -> Path:
+        """What an attempt leaves for users to fetch; they see it once that attempt's job has succeeded."""
+        return self.job(job_id) / f"files-{token}"
+
     def job_metrics(self, job_id: str) -> Path:
         """Where a training job writes its curve, a JSON object a line."""
         return self.job_work(job_id) / "metrics.jsonl"

@@ -124,6 +124,18 @@ class Jobs(Attempts):
                 session, statement, time=JobRow.created_s, key=JobRow.id, record=job_of, limit=limit, cursor=cursor
             )
 
+    def evaluations(self, model: str, *, limit: int = 20) -> tuple[Job, ...]:
+        """The newest evaluations of a model, `name@version`, that succeeded, newest first."""
+        statement = (
+            select(JobRow)
+            .where(JobRow.kind == "evaluate", JobRow.status == "succeeded")
+            .where(JobRow.result["model"].as_string() == model)
+            .order_by(JobRow.finished_s.desc(), JobRow.id)
+            .limit(limit)
+        )
+        with self._sessions.reading() as session:
+            return tuple(job_of(row) for row in session.scalars(statement))
+
     def events(self, job_id: str, *, after: int = 0, limit: int = 200) -> tuple[JobEvent, ...]:
         """What happened to a job after the event with id `after`, in order.
 

@@ -149,6 +149,8 @@ class Supervisor:
                     raise
                 time.sleep(POLL_S)
         self._store.files.remove(out)
+        if outcome is None or outcome.result is None:
+            self._store.files.remove(self._store.files.job_files(self._job.id, self._job.token))
 
     def _record(self, exit_status: int, outcome: Outcome | None) -> None:
         jobs, job = self._store.jobs, self._job

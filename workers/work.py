@@ -25,6 +25,11 @@ class Work:
         """Checkpoints and metrics; kept from attempt to attempt."""
         return self.store.files.job_work(self.job.id)
 
+    def leave_file(self, name: str, content: bytes) -> None:
+        """Write a file that users can fetch from `GET /jobs/{id}/files/{name}` once the job has succeeded."""
+        files = self.store.files
+        files.write_atomic(files.job_files(self.job.id, self.job.token) / name, content)
+
     @property
     def out(self) -> Path:
         """What this attempt makes, until it is published."""

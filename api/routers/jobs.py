@@ -14,11 +14,12 @@ from api.deps import Services
 from api.desk import Order, place
 from api.event_stream import MEDIA_TYPE, follow, wants_stream
 from api.ingest import form_limits
+from api.job_files import file_of, files_of, media_type_of
 from api.multipart import is_multipart, received_form
 from api.openapi import form_body, json_body, problems, request_body
 from api.routers.datasets import FORM
 from api.routers.videos import Cursor, Limit
-from api.schemas.jobs import JobEventRead, JobRead
+from api.schemas.jobs import JobEventRead, JobFileRead, JobRead
 from api.schemas.page import PageRead, page_of
 from pfa_store.job_metrics import read_rows
 from pfa_store.job_states import JobStatus
@@ -163,6 +164,28 @@ def read_log(job_id: str, services: Services) -> Response:
 def read_metrics(job_id: str, services: Services) -> list[dict[str, float]]:
     """The curve of a training job: rows of `step`, `loss` and other figures; validation's begin with `val_`."""
     return read_rows(services.store.files.job_metrics(services.store.jobs.get(job_id).id))
+
+
+@router.get("/{job_id}/files", dependencies=[Security(caller, scopes=["read"])], responses=problems(404))
+def list_files(job_id: str, services: Services) -> PageRead[JobFileRead]:
+    """The files that a job made; none until it has succeeded. Evaluations leave tables and pictures."""
+    found = files_of(services.store, services.store.jobs.get(job_id)).values()
+    items = [
+        JobFileRead(name=path.name, media_type=media_type_of(path), num_bytes=path.stat().st_size) for path in found
+    ]
+    return PageRead(items=items, next_cursor=None)
+
+
+@router.get(
+    "/{job_id}/files/{name}",
+    dependencies=[Security(caller, scopes=["read"])],
+    response_class=FileResponse,
+    responses=problems(404),
+)
+def read_file(job_id: str, name: str, services: Services) -> FileResponse:
+    """A file that a job made: `evaluation.json`, `evaluation.csv`, `pdj.png`, `confusion.png`."""
+    path = file_of(services.store, services.store.jobs.get(job_id), name)
+    return FileResponse(path, media_type=media_type_of(path), filename=name, content_disposition_type="inline")
 
 
 @router.post(

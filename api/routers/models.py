@@ -13,7 +13,9 @@ from api.deps import Services
 from api.errors import ModelFileNotFound
 from api.openapi import json_body, problems, request_body
 from api.schemas.models import AliasPut, AliasRead, ModelRead, ModelVersionRead
-from api.schemas.page import PageRead
+from api.schemas.page import PageRead, time_of
+from pfa_core.evaluation_card import Evaluated, evaluation_section
+from pfa_store.files import disk_errors
 from pfa_store.models import ModelVersion
 from pfa_store.store import Store
 
@@ -53,6 +55,26 @@ def read_file(name: str, version: VersionNumber, file: str, services: Services) 
     if file not in _files(services.store, model):
         raise ModelFileNotFound(f"{model.ref} has no file {file!r}; GET /models/{name}/versions/{version} lists them.")
     return FileResponse(services.store.models.folder(model) / file, filename=file)
+
+
+@router.get(
+    "/{name}/versions/{version}/card.md",
+    dependencies=[Security(caller, scopes=["read"])],
+    response_class=Response,
+    responses={**problems(404), 200: {"content": {"text/markdown": {}}, "description": "The model card"}},
+)
+def read_card(name: str, version: VersionNumber, services: Services) -> Response:
+    """The model card: what its folder says (`files/README.md`), and what evaluations here have found since."""
+    store = services.store
+    model = _version(store, name, version)
+    with disk_errors():
+        card = (store.models.folder(model) / "README.md").read_text(encoding="utf-8")
+    evaluated = [
+        Evaluated(job=job.id, on=time_of(job.finished_s or job.created_s).date().isoformat(), result=job.result)
+        for job in store.jobs.evaluations(model.ref)
+        if job.result is not None
+    ]
+    return Response(card + evaluation_section(evaluated), media_type="text/markdown; charset=utf-8")
 
 
 @router.get(

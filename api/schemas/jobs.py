@@ -66,6 +66,14 @@ class JobRead(BaseModel):
         )
 
 
+class JobFileRead(BaseModel):
+    """A file that a job left; `GET /jobs/{id}/files/{name}` fetches it."""
+
+    name: str
+    media_type: str
+    num_bytes: int
+
+
 class JobEventRead(BaseModel):
     """Something that happened to a job; ids rise."""
 

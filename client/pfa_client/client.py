@@ -20,6 +20,7 @@ from pfa_client.records import (
     Features,
     Job,
     JobEvent,
+    JobFile,
     Model,
     ModelVersion,
     Neighbour,
@@ -221,6 +222,14 @@ class Client:
         """The curve of a training job: rows of `step` and the figures measured there."""
         return list(self._get(f"/jobs/{job_id}/metrics"))
 
+    def job_files(self, job_id: str) -> list[JobFile]:
+        """The files that a job made; none until it has succeeded."""
+        return [record(JobFile, plain) for plain in self._pages(f"/jobs/{job_id}/files")]
+
+    def job_file(self, job_id: str, name: str) -> bytes:
+        """A file that a job made, such as `evaluation.csv`."""
+        return self._send(Call(method="GET", path=f"/jobs/{job_id}/files/{name}", repeatable=True)).content
+
     # Models.
 
     def models(self) -> list[Model]:
@@ -234,6 +243,10 @@ class Client:
     def model_version(self, name: str, version: int) -> ModelVersion:
         """One version, with the names of its files."""
         return reading.model_version(self._get(f"/models/{name}/versions/{version}"))
+
+    def model_card(self, name: str, version: int) -> str:
+        """The model card in Markdown, with what evaluations have found."""
+        return self._send(Call(method="GET", path=f"/models/{name}/versions/{version}/card.md", repeatable=True)).text
 
     def filters(self, name: str, version: int) -> bytes:
         """The filters of the first layer, as PNG."""

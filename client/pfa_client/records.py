@@ -112,6 +112,15 @@ class JobEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobFile:
+    """A file that a job made."""
+
+    name: str
+    media_type: str
+    num_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVersion:
     """A version of a model."""
 

@@ -1,6 +1,7 @@
-"""An evaluation job: score a pose or action model on the items of a data set."""
+"""An evaluation job: score a pose or action model on the items of a data set, and leave tables and pictures of it."""
 
 from collections.abc import Generator
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from torch import nn
@@ -9,8 +10,9 @@ from pfa_core.clips import LabelledClip
 from pfa_core.devices import device_of
 from pfa_core.errors import DatasetUnsuitable, ModelUnsuitable
 from pfa_core.evaluate import Evaluation, evaluate_action, evaluate_pose
+from pfa_core.evaluation_files import evaluation_files
 from pfa_core.manifest import ModelConfig
-from pfa_core.models import load_model
+from pfa_core.models import library_version, load_model
 from pfa_core.people import Person
 from pfa_core.progress import Progress
 from pfa_store.datasets import Dataset
@@ -23,7 +25,7 @@ Item = TypeVar("Item", Person, LabelledClip)
 
 
 def handle(work: Work) -> Generator[Progress, None, JobResult]:
-    """Result: {"model": "name@version", "metrics": {...}, "left_out": [...]}."""
+    """Result: {"model": "name@version", "dataset": {"id", "name"}, "split", "metrics", "left_out", "files": [name]}."""
     spec = work.job.request
     assert isinstance(spec, EvaluateSpec)
     model = work.store.models.resolve(spec.model)
@@ -31,7 +33,22 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
     dataset = dataset_of(work.store, spec)
     found = yield from _score(work, dataset, module, manifest.config)
     leave_out_items(work, dataset, found.left_out)
-    return {"model": model.ref, "metrics": found.metrics, "left_out": noted(work)}
+    about = {
+        "model": model.ref,
+        "dataset": {"id": dataset.id, "name": dataset.name},
+        "split": spec.split,
+        "left_out": noted(work),
+    }
+    files = evaluation_files(found.scored, about=about | _made(work))
+    for name, content in files.items():
+        work.leave_file(name, content)
+    return {**about, "metrics": found.metrics, "files": list(files)}
+
+
+def _made(work: Work) -> dict[str, str]:
+    """By which job, which code, and when."""
+    now = datetime.fromtimestamp(work.store.clock(), UTC)
+    return {"job": work.job.id, "code": library_version(), "created": now.isoformat(timespec="seconds")}
 
 
 def _score(
@@ -42,10 +59,11 @@ def _score(
     match config.kind:
         case "pose":
             _, people = people_of(work.store, dataset)
-            return (yield from evaluate_pose(module, config, _of_split(people, spec)))
+            return (yield from evaluate_pose(module, config, _of_split(people, spec), seed=spec.seed))
         case "action":
             clips = _of_split(clips_of(work.store, dataset), spec)
-            return (yield from evaluate_action(module, config, clips, limits=work.store.videos.limits))
+            limits = work.store.videos.limits
+            return (yield from evaluate_action(module, config, clips, limits=limits, seed=spec.seed))
     raise ModelUnsuitable(f"Pose and action models can be evaluated; {spec.model} is of kind {config.kind!r}.")
 
 

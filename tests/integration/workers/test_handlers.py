@@ -92,6 +92,14 @@ def do(store: Store, kind: JobKind, spec: Spec) -> JobResult:
     return result
 
 
+def files_of(store: Store, result: JobResult) -> list[str]:
+    """The files that the newest evaluation of the result's model left, which are those that its result names."""
+    job = store.jobs.evaluations(result["model"])[0]
+    left = sorted(path.name for path in store.files.job_files(job.id, job.token).iterdir())
+    assert left == sorted(result["files"])
+    return left
+
+
 def test_pretraining_publishes_a_model_that_knows_its_videos(store: Store, videos: str, pretrained: JobResult) -> None:
     assert pretrained["model"] == "base@1"
     (left_out,) = pretrained["left_out"]
@@ -123,6 +131,7 @@ def test_action_from_finetuning_to_a_score(store: Store, videos: str, pretrained
     assert score["model"] == "mover@1"
     assert score["metrics"]["num_clips"] == 1
     assert score["metrics"]["labels"] == ["left", "right"]
+    assert files_of(store, score) == ["confusion.png", "evaluation.csv", "evaluation.json"]
     everything = do(store, "evaluate", EvaluateSpec(dataset=videos, model="mover", split="all"))
     assert everything["metrics"]["num_clips"] == 4
 
@@ -135,6 +144,15 @@ def test_pose_from_finetuning_to_a_score(store: Store, images: str, pretrained: 
     score = do(store, "evaluate", EvaluateSpec(dataset=images, model="poser@1"))
     assert score["metrics"]["num_people"] == 2
     assert tuple(score["metrics"]["joints"]) == FLIC.names
+    assert files_of(store, score) == ["evaluation.csv", "evaluation.json", "pdj.png"]
+    assert (score["dataset"]["id"], score["split"]) == (images, "test")
+    whole = do(store, "evaluate", EvaluateSpec(dataset=images, model="poser@1", split="all", seed=3))
+    assert whole["metrics"]["bootstrap"]["seed"] == 3
+    low, high = whole["metrics"]["intervals"]["pck"]["0.5"]["mean"]
+    assert 0 <= low <= high <= 1
+    found = store.jobs.evaluations("poser@1")
+    assert [job.result for job in found] == [whole, score]
+    assert store.jobs.evaluations("poser@2") == ()
 
 
 def test_a_collection_finds_what_was_put_into_it(store: Store, videos: str, images: str, pretrained: JobResult) -> None:

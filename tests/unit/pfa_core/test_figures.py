@@ -11,7 +11,6 @@ from pfa_core.crops import box_crop
 from pfa_core.errors import ModelUnsuitable
 from pfa_core.figures import (
     closest_pairs,
-    confusion_png,
     curves_png,
     false_colour,
     filters_png,
@@ -132,7 +131,6 @@ def test_every_png_reads() -> None:
     for png in (
         curves_png(history, title="run"),
         curves_png([]),
-        confusion_png(np.array([[2, 1], [0, 0]]), ["a", "b"]),
         heatmap_png(pose([(1, 1)] * 3).heatmaps, ARM),
     ):
         assert read(png).std() > 1

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import sklearn.metrics
 
 from pfa_core.metrics import (
     Flags,
@@ -13,9 +14,8 @@ from pfa_core.metrics import (
     pck,
     pcp,
     pdj,
-    per_class,
     rate,
-    top1,
+    topk_hits,
     torso_diameters,
 )
 from pfa_core.skeleton import FLIC, JointSet
@@ -121,14 +121,39 @@ def test_limbs_of_no_length_need_exact_ends() -> None:
     assert counted.all()
 
 
-def test_action_metrics_by_hand() -> None:
+def test_confusion_by_hand() -> None:
     true = np.array([0, 0, 0, 1, 1, 3])
     predicted = np.array([0, 0, 1, 1, 1, 0])
     table = confusion(predicted, true, num_labels=4)
     assert table.tolist() == [[2, 1, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
-    assert top1(predicted, true) == pytest.approx(4 / 6)
-    np.testing.assert_allclose(per_class(table), [2 / 3, 1.0, np.nan, 0.0])
-    assert math.isnan(top1(true[:0], true[:0]))
+
+
+def test_top_k_by_hand() -> None:
+    """The true class is the first, the second and the last guess; of equal ones the first comes first."""
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.4, 0.4, 0.2]])
+    true = np.array([0, 1, 2, 1])
+    assert topk_hits(probabilities, true, k=1).tolist() == [True, False, False, False]
+    assert topk_hits(probabilities, true, k=2).tolist() == [True, True, False, True]
+    assert topk_hits(probabilities, true, k=3).all()
+    assert topk_hits(probabilities[:0], true[:0], k=1).shape == (0,)
+
+
+def test_top_1_is_argmax_with_ties_too() -> None:
+    probabilities = np.random.default_rng(1).integers(0, 3, (50, 4)) / 3
+    true = np.random.default_rng(2).integers(0, 4, 50)
+    np.testing.assert_array_equal(topk_hits(probabilities, true, k=1), probabilities.argmax(axis=1) == true)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_action_metrics_agree_with_scikit_learn(k: int) -> None:
+    rng = np.random.default_rng(3)
+    true = rng.permutation(np.concatenate([np.arange(7), rng.integers(0, 7, 83)]))  # each class is there
+    probabilities = rng.dirichlet(np.ones(7), len(true))
+    expected = sklearn.metrics.top_k_accuracy_score(true, probabilities, k=k)
+    assert topk_hits(probabilities, true, k=k).mean() == pytest.approx(expected)
+    predicted = probabilities.argmax(axis=1)
+    table = confusion(predicted, true, num_labels=7)
+    np.testing.assert_array_equal(table, sklearn.metrics.confusion_matrix(true, predicted, labels=range(7)))
 
 
 def test_rate_of_nothing_is_nan() -> None:
