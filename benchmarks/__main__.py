@@ -9,6 +9,7 @@ BENCHMARKS = (
     "benchmarks.packs",
     "benchmarks.loader",
     "benchmarks.prefetch",
+    "benchmarks.pretrain_step",
 )
 """`benchmarks.flow_gpu` and `benchmarks.pretrain_gpu` are run by hand where there is a GPU."""
 

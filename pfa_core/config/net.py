@@ -60,7 +60,7 @@ class LearnConfig:
     autocast: bool = True
     """Convolutions and products in 16 bits, see `half`; False: all in float32."""
     half: Half = "auto"
-    """`auto`: bf16 where the device computes it natively, fp16 with a scaled loss on other GPUs, else float32; or one
+    """`auto`: bf16 where the device is fast in it, fp16 with a scaled loss on other GPUs, else float32; or one
     of the two, native or not."""
     ema_decay: float | None = None
     """Validate, and return, an exponential moving average of the weights with this decay, such as 0.999; None: the

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pfa_core.config.net import NetConfig
+from pfa_core.nets.split_linear import split_linear
 from pfa_core.nets.vggm import FC6_UNITS, VggM, init_weights
 
 NO, YES = 0, 1
@@ -52,9 +53,8 @@ class TripletNet(nn.Module):
 
     def judge(self, first: Tensor, second: Tensor, motion: Tensor, blocks: Tensor) -> Tensor:
         """The head alone: (B, F), (B, F) and (M, F) features, (B, N) blocks to judge -> (B, N, 2) logits."""
-        first_weight, second_weight, motion_weight = self.joint.weight.chunk(3, dim=1)  # (U, F) each
-        pair = functional.linear(first, first_weight, self.joint.bias) + functional.linear(second, second_weight)
-        change = functional.linear(motion, motion_weight)  # (M, U)
+        of_first, of_second, change = split_linear([first, second, motion], self.joint.weight)  # (B, U) twice, (M, U)
+        pair = of_first + of_second + self.joint.bias
         hidden = pair[:, None] + change[blocks]  # (B, N, U)
         if self.joint_norm is not None:
             hidden = self.joint_norm(hidden.flatten(0, 1)).view_as(hidden)
