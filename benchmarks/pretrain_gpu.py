@@ -3,8 +3,8 @@
 The step is the recipe's own (`RunState.advance`), eager and with the network compiled, on clips of noise that lie in
 the device's memory and are cut there one batch ahead, as in `engine.train`. Stall is the share of the time that the
 steps waited for their batch. Beside it what the arithmetic reaches, against large matrix products on the same device.
-It needs torch, numpy, opencv, safetensors, tensorboard and zstandard, and no video. `--device cpu --preset small --batch-size 4`
-goes the same way on a machine without a GPU.
+It needs torch, numpy, opencv, safetensors, tensorboard and zstandard, and no video. `--device cpu --preset small
+--batch-size 4` goes the same way on a machine without a GPU.
 """
 
 import argparse
