@@ -2,7 +2,7 @@
 
 The files come from strangers: nothing in them is executed, every length is checked against the bytes that are really
 there, and what is compressed unpacks to a bounded size. SciPy's reader is the oracle of the tests and not used here:
-damaged files have crashed it (docs/decisions/0012). Source: MathWorks, "MAT-File Format", R2019b.
+damaged files have crashed it (docs/decisions/0010). Source: MathWorks, "MAT-File Format", R2019b.
 """
 
 import struct
