@@ -14,7 +14,8 @@ from pfa_store.files import disk_errors
 from pfa_store.store import Store
 from workers.process import ChildProcess
 
-POLL_S = 0.5
+POLL_S = 0.2
+"""How soon a cancellation or the end of the process is noticed."""
 
 logger = logging.getLogger(__name__)
 

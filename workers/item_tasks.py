@@ -89,7 +89,8 @@ class ItemTasks:
             self._items.release(self._held.pop(task.key))
 
     def awaited(self) -> bool:
-        self._look()
+        if time.monotonic() - self._looked_s >= LOOK_S:  # what is over stays over, so an old answer only delays
+            self._look()
         return self._waits and self._tally.waiting + self._tally.running > 0
 
     def progress(self, steps: Mapping[str, int]) -> Progress:

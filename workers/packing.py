@@ -18,8 +18,8 @@ from workers.pack_task import PackTask, Refused, Supply
 
 R = TypeVar("R")
 
-POLL_S = 0.5
-"""How often progress is told while nothing ends."""
+POLL_S = 0.1
+"""How often progress is told while nothing ends, and so how soon it can be stopped."""
 
 
 @dataclass(frozen=True, slots=True)

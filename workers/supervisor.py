@@ -22,7 +22,7 @@ from workers.helping import help_with
 from workers.outcome import STOPPED, Outcome
 from workers.process import ChildProcess
 
-POLL_S = 0.5
+POLL_S = 0.2
 """How soon a cancellation or the end of the process is noticed."""
 
 logger = logging.getLogger(__name__)
