@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from pfa_core.config.pretrain import PretrainConfig
@@ -20,7 +21,7 @@ def flop_per_positive(config: PretrainConfig) -> float:
     """Floating-point operations (a multiplication and an addition are two) of a positive with its negatives, forward
     and backward: those of convolutions and matrix products, counted on tensors without contents."""
     net, side, maps = config.net, config.net.crop_px, 2 * config.gap_frames
-    with torch.device("meta"):
+    with FakeTensorMode():
         model = TripletNet(net, flow_maps=maps)
         frames, block = torch.empty(_PAIRS, 3, side, side), torch.empty(_PAIRS, maps, side, side)
         negatives = torch.zeros((_PAIRS, config.num_negatives), dtype=torch.int64)
