@@ -35,19 +35,23 @@ def form_limits(settings: Settings, *, files: Iterable[str], fields: Iterable[st
     return FormLimits(files=frozenset(files), fields=frozenset(fields), max_file_bytes=settings.max_upload_bytes)
 
 
-def keep_videos(store: Store, form: ReceivedForm, *, key_id: str | None) -> tuple[dict[str, Video], list[LeftOut]]:
+Kept = tuple[list[tuple[str, Video]], list[LeftOut]]
+"""Videos with the names that they were sent under, of which several may be the same; and what is not among them."""
+
+
+def keep_videos(store: Store, form: ReceivedForm, *, key_id: str | None) -> Kept:
     """Keep the videos of a form. Raises: RequestInvalid: it has no files; as `add_videos` otherwise."""
     return add_videos(store, files_of(store, form), key_id=key_id)
 
 
-def add_videos(store: Store, sent: Sequence[Sent], *, key_id: str | None) -> tuple[dict[str, Video], list[LeftOut]]:
-    """Keep the videos among the files, by the name that they were sent under.
+def add_videos(store: Store, sent: Sequence[Sent], *, key_id: str | None) -> Kept:
+    """Keep the videos among the files.
 
     Raises:
         InputError: the only file cannot be used.
         NoUsableVideos: none of several can.
     """
-    videos: dict[str, Video] = {}
+    videos: list[tuple[str, Video]] = []
     left_out: list[LeftOut] = []
 
     def keep(file: Sent) -> Video | InputError:
@@ -59,7 +63,7 @@ def add_videos(store: Store, sent: Sequence[Sent], *, key_id: str | None) -> tup
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="keep-video") as pool:  # most of it is child processes
         for file, kept in zip(sent, pool.map(keep, sent), strict=True):
             if not isinstance(kept, InputError):
-                videos[file.name] = kept
+                videos.append((file.name, kept))
             elif len(sent) == 1:
                 raise kept
             else:
@@ -117,7 +121,7 @@ def _of_videos(store: Store, sent: Sequence[Sent], notes: Notes, *, name: str, k
     by_file = notes.of_sent(sent)
     videos, left_out = add_videos(store, sent, key_id=key_id)
     items: dict[str, VideoItem] = {}
-    for file, video in videos.items():
+    for file, video in videos:
         if video.id in items:
             left_out.append(LeftOut(file=file, code="duplicate", message="Another file has the same bytes."))
             continue

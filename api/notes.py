@@ -39,9 +39,10 @@ class Notes:
         """The notes by the names of files that were sent: by path, or by the end of it that is unique.
 
         Raises:
-            AnnotationsInvalid: a file is annotated that was not sent, or it is not clear which one is meant.
+            AnnotationsInvalid: a file is annotated that was not sent, or it is not clear which one is meant, as when
+                two were sent under its name.
         """
-        names = {file.name for file in sent}
+        names = [file.name for file in sent]
         by_last_part: dict[str, list[str]] = {}
         for name in names:
             by_last_part.setdefault(PurePosixPath(name).name, []).append(name)
@@ -49,7 +50,8 @@ class Notes:
         missing: list[str] = []
         for file, notes in self.by_file.items():
             alike = by_last_part.get(PurePosixPath(file).name, [])
-            candidates = [file] if file in names else [name for name in alike if name.endswith(f"/{file}")] or alike
+            exact = [name for name in alike if name == file]
+            candidates = exact or [name for name in alike if name.endswith(f"/{file}")] or alike
             if len(candidates) != 1 or candidates[0] in matched:
                 missing.append(file)
             else:

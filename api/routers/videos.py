@@ -40,7 +40,7 @@ async def upload_videos(
     limits = form_limits(services.settings, files=["files"])
     async with received_form(request, files=store.files, limits=limits) as form:
         videos, left_out = await services.ingest(keep_videos, store, form, key_id=who.key_id)
-    return VideosRead(videos=[VideoRead.of(video) for video in videos.values()], left_out=left_out)
+    return VideosRead(videos=[VideoRead.of(video) for _, video in videos], left_out=left_out)
 
 
 @router.get("", dependencies=[Security(caller, scopes=["read"])], responses=problems())

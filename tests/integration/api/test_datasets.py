@@ -203,3 +203,24 @@ def test_more_than_a_thousand_files_in_one_form(service: Service, client: Client
         paths.append(path)
     assert client.create_dataset(name, files=paths).num_items == 1100
     assert len(items(service, name)) == 200
+
+
+def test_two_different_clips_of_one_name_are_both_in(service: Service, clips: dict[str, Path], name: str) -> None:
+    data = [clips[clip].read_bytes() for clip in ("one", "two")]
+    answer = post(service, name, *(("clip.mp4", content) for content in data))
+    assert answer.status_code == 201
+    assert answer.json()["num_items"] == 2
+    assert answer.json()["left_out"] == []
+    with service.http() as http:
+        again = http.post("/videos", files=[("files", ("clip.mp4", content)) for content in data])
+    assert len({video["id"] for video in again.json()["videos"]}) == 2
+
+
+def test_an_annotation_of_a_name_that_two_files_have_is_refused(
+    service: Service, clips: dict[str, Path], name: str
+) -> None:
+    files = [("clip.mp4", clips[clip].read_bytes()) for clip in ("one", "two")]
+    answer = post(service, name, *files, annotations=b"file,label\nclip.mp4,walk\n")
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "annotations_invalid"
+    assert "clip.mp4" in answer.json()["detail"]
