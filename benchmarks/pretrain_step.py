@@ -28,6 +28,7 @@ from torch.nn import functional
 
 from benchmarks.machine import describe
 from pfa_core.config import pretrain as presets
+from pfa_core.config.net import Norm
 from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.devices import moved, placed
 from pfa_core.nets.preprocess import MEAN, STD
@@ -139,10 +140,10 @@ def a_batch(config: PretrainConfig) -> TripletBatch:
     )  # fmt: skip
 
 
-def full(norm: str = "lrn") -> PretrainConfig:
+def full(norm: Norm = "lrn") -> PretrainConfig:
     """The paper's net in batches of 8."""
     base = presets.paper()
-    net = dataclasses.replace(base.net, norm=norm)  # type: ignore[arg-type]  # one of two names
+    net = dataclasses.replace(base.net, norm=norm)
     return dataclasses.replace(base, net=net, learn=dataclasses.replace(base.learn, batch_size=8))
 
 

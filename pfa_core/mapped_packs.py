@@ -9,7 +9,6 @@ import hashlib
 import math
 import os
 import shutil
-import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from pfa_core.durable import flush
 from pfa_core.errors import PackDamaged
 from pfa_core.mapped_format import FLOW, FRAMES, HEADER, MAPPING, MappedHeader, mapped_folder, read_mapped
 from pfa_core.pack_format import FileSum, beside, discard
-from pfa_core.pack_lock import LOCK_POLL_S, PackLock
+from pfa_core.pack_lock import PackLock
 from pfa_core.pack_reader import Pack
 from pfa_core.page_advice import read_at_random
 from pfa_core.progress import Progress
@@ -70,9 +69,8 @@ def map_pack(
     with contextlib.suppress(PackDamaged):
         return _opened(pack, place)
     with contextlib.closing(PackLock(pack.folder)) as lock:
-        while not lock.take():
+        for _ in lock.wait():
             yield alive
-            time.sleep(LOCK_POLL_S)
         with contextlib.suppress(PackDamaged):  # another one made it meanwhile
             return _opened(pack, place)
         discard(place)

@@ -6,6 +6,8 @@ The kernel drops the lock with the process that holds it, however that ends, so 
 import contextlib
 import fcntl
 import os
+import time
+from collections.abc import Generator
 from pathlib import Path
 
 LOCK_POLL_S = 0.1
@@ -42,6 +44,12 @@ class PackLock:
             return False
         self._handle = handle
         return True
+
+    def wait(self) -> Generator[None, None, None]:
+        """Take the lock as soon as it is free; yields until then, so that waiting can be told and stopped."""
+        while not self.take():
+            yield
+            time.sleep(LOCK_POLL_S)  # a lock that is waited for in the kernel could not be given up
 
     def close(self) -> None:
         """Let the next one have it. The file goes first: who waits on it sees that it is no longer the one.

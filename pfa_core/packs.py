@@ -7,7 +7,6 @@ job. `pack_format` tells how it lies on disk, `pack_chunks` how it looks while i
 import contextlib
 import os
 import shutil
-import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from pfa_core.errors import DecodeTimeout, InputError, PackDamaged, VideoTooShor
 from pfa_core.pack_chunks import Chunks
 from pfa_core.pack_fill import fill
 from pfa_core.pack_format import BUILDING, beside, discard, pack_key
-from pfa_core.pack_lock import LOCK_POLL_S, PackLock
+from pfa_core.pack_lock import PackLock
 from pfa_core.pack_reader import Pack
 from pfa_core.pack_writer import assemble
 from pfa_core.progress import Progress
@@ -62,9 +61,8 @@ def build_pack(
         PackDamaged: what was written moments ago does not read back.
     """
     with contextlib.closing(PackLock(folder)) as lock:
-        while not lock.take():
+        for _ in lock.wait():
             yield Progress(phase="flow", step=0, total=expected_frames)
-            time.sleep(LOCK_POLL_S)
         with contextlib.suppress(PackDamaged):
             pack = Pack.open(folder)
             os.utime(folder)  # when it was last asked for

@@ -19,6 +19,7 @@ from pfa_core.pretrain import PretrainResult, PretrainVideo, loss_of, pretrain
 from pfa_core.progress import Progress, run_to_end
 from pfa_core.triplets import sample_batch
 from tests.unit.pfa_core.moving_clips import BOUND_PX, dancing_clip
+from tests.unit.pfa_core.objective_runs import dancers, equal
 
 
 @pytest.fixture(autouse=True)
@@ -44,17 +45,8 @@ def tiny(*, steps: int = 4, rate: float = 0.02) -> PretrainConfig:
     )  # fmt: skip
 
 
-def dancers(num: int) -> list[PretrainVideo]:
-    return [PretrainVideo(name=f"clip {seed}", pack=dancing_clip(seed)) for seed in range(num)]
-
-
 def finished(videos: list[PretrainVideo], folder: Path, *, config: PretrainConfig | None = None) -> PretrainResult:
     return run_to_end(pretrain(videos, config=config or tiny(), folder=folder, seed=5, device="cpu"), lambda _: None)
-
-
-def equal(ours: torch.nn.Module, theirs: torch.nn.Module) -> bool:
-    mine, other = ours.state_dict(), theirs.state_dict()
-    return all(torch.equal(mine[name], other[name]) for name in mine)
 
 
 def test_reports_what_it_measured(tmp_path: Path) -> None:
