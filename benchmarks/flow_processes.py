@@ -103,7 +103,7 @@ def _memory(backend: str, pairs: Pairs) -> tuple[float, float]:
         make_engine("torch", paper(), size=(16, 16))(pairs[0, 0, :16, :16], pairs[0, 0, :16, :16])
     before = _status_mb("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
-    engine = make_engine(backend, paper(), size=SIZE)  # type: ignore[arg-type]  # a string from our own list
+    engine = make_engine(backend, paper(), size=SIZE)  # type: ignore[arg-type]  # of our own list; its type would be imported too early
     for first, second in pairs:
         engine(first, second)
     return before, _status_mb("VmHWM")

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from pfa.errors import DemoFailed
-from pfa_client.client import Client, JobKind
+from pfa_client.client import Client
+from pfa_client.jobs import JobKind
 from pfa_client.records import Job
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pfa.demo_results import INITS, MOTION, DemoResults, Nearest, Prediction
 from pfa.demo_service import DemoService
 from pfa.errors import DemoFailed
-from pfa_client.client import Box
+from pfa_client.predictions import Box
 from pfa_core.images import write_jpeg
 from pfa_core.synthetic import ClipSet, SceneConfig, make_clip_set, make_pose_images
 from pfa_core.video.decode import read_frames

@@ -2,7 +2,7 @@
 
 import io
 import mimetypes
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -70,3 +70,16 @@ def parts(field: str, paths: Iterable[PathLike], *, root: PathLike | None = None
     if root is None:
         return [part(field, path) for path in paths]
     return [part(field, path, name=Path(path).relative_to(root).as_posix()) for path in paths]
+
+
+def form(
+    files: Iterable[PathLike],
+    *,
+    root: PathLike | None,
+    annotations: PathLike | Sequence[PathLike] | None,
+    annotations_root: PathLike | None = None,
+) -> Callable[[], list[Part]]:
+    """The files of a form, opened anew each time that it is sent."""
+    paths = list(files)
+    notes = [annotations] if isinstance(annotations, str | Path) else list(annotations or ())
+    return lambda: parts("files", paths, root=root) + parts("annotations", notes, root=annotations_root)
