@@ -68,7 +68,7 @@ def finetune_action(
     device: str = "auto",
     limits: DecodeLimits | None = None,
 ) -> Generator[Progress, None, ActionResult]:
-    """Train on clips of split `train` (or of none), validate on `val` or a held-out tenth; `test` is never looked at.
+    """Train on clips of split `train` (or of none), validate on `val` or a held-out share; `test` is never looked at.
 
     The classes are the labels of the training clips that read, in alphabetical order; validation clips of other labels
     are not looked at.
@@ -84,7 +84,9 @@ def finetune_action(
         CheckpointMismatch: also when other clips read than before the run was stopped.
         TrainingDiverged: see `engine.train`.
     """
-    learners, held_out = train_and_val(clips, seed=seed, labels=[clip.label for clip in clips])
+    learners, held_out = train_and_val(
+        clips, seed=seed, val_fraction=config.val_fraction, labels=[clip.label for clip in clips]
+    )
     labels = _classes(learners, [])
     model = _new_model(config, labels, seed=seed, init=init)  # what does not fit is refused before hours of reading
     samples, val, left_out = yield from _read(

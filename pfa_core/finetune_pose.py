@@ -70,7 +70,7 @@ def finetune_pose(
     init: nn.Module | None = None,
     device: str = "auto",
 ) -> Generator[Progress, None, PoseResult]:
-    """Train on people of split `train` (or of none), validate on `val` or a held-out tenth; `test` is never looked at.
+    """Train on people of split `train` (or of none), validate on `val` or a held-out share; `test` is never looked at.
 
     Args:
         people: those without a labelled joint of the set are not looked at; those whose image does not read, or who
@@ -84,7 +84,7 @@ def finetune_pose(
         CheckpointMismatch: also when other images read than before the run was stopped.
         TrainingDiverged: see `engine.train`.
     """
-    learners, held_out = train_and_val(with_joints(people, joints), seed=seed)
+    learners, held_out = train_and_val(with_joints(people, joints), seed=seed, val_fraction=config.val_fraction)
     with seeded(seed):
         model = PoseNet(config.net, len(joints))
     if init is not None:

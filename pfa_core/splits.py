@@ -7,10 +7,8 @@ import numpy as np
 
 from pfa_core.errors import DatasetUnsuitable
 
-VAL_FRACTION = 0.1
-"""Share of the training items held out where the data set names no validation items."""
 MIN_ITEMS = 10
-"""Smaller training sets are used whole: a tenth of them would say nothing."""
+"""Smaller training sets are used whole: a part of them would say nothing."""
 
 
 class Splittable(Protocol):
@@ -26,14 +24,15 @@ T = TypeVar("T", bound=Splittable)
 
 
 def train_and_val(
-    items: Sequence[T], *, seed: int, labels: Sequence[Hashable] | None = None
+    items: Sequence[T], *, seed: int, val_fraction: float, labels: Sequence[Hashable] | None = None
 ) -> tuple[list[T], list[T]]:
     """Divide items into those to train on and those to validate on; test items are in neither.
 
-    Validation items are those of split `val`. Without any, a tenth of the others is held out by a seeded choice:
+    Validation items are those of split `val`. Without any, a share of the others is held out by a seeded choice:
     whole groups, where groups are known, and never the last items of a label.
 
     Args:
+        val_fraction: that share, in [0, 1); 0 holds nobody out.
         labels: one per item, where the items are labelled.
 
     Raises:
@@ -41,15 +40,17 @@ def train_and_val(
     """
     train = [i for i, item in enumerate(items) if item.split in (None, "train")]
     val = [i for i, item in enumerate(items) if item.split == "val"]
-    if not val and len(train) >= MIN_ITEMS:
-        val = _held_out(items, train, seed=seed, labels=labels)
+    if not val and val_fraction and len(train) >= MIN_ITEMS:
+        val = _held_out(items, train, seed=seed, fraction=val_fraction, labels=labels)
         train = sorted(set(train) - set(val))
     if not train:
         raise DatasetUnsuitable('The data set has nothing to train on: no labelled item of split "train".')
     return [items[i] for i in train], [items[i] for i in val]
 
 
-def _held_out(items: Sequence[T], train: list[int], *, seed: int, labels: Sequence[Hashable] | None) -> list[int]:
+def _held_out(
+    items: Sequence[T], train: list[int], *, seed: int, fraction: float, labels: Sequence[Hashable] | None
+) -> list[int]:
     groups: dict[Hashable, list[int]] = {}
     for i in train:
         group = items[i].group
@@ -58,7 +59,7 @@ def _held_out(items: Sequence[T], train: list[int], *, seed: int, labels: Sequen
     chosen: list[int] = []
     members = list(groups.values())
     for place in np.random.default_rng((seed, 0)).permutation(len(members)):
-        if len(chosen) >= VAL_FRACTION * len(train):
+        if len(chosen) >= fraction * len(train):
             break
         rest = left - set(members[place])
         if rest and (labels is None or {labels[i] for i in rest} == {labels[i] for i in left}):

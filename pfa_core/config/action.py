@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pfa_core.config.net import LearnConfig, NetConfig
+from pfa_core.config.net import LearnConfig, NetConfig, check_val_fraction
 from pfa_core.errors import ConfigInvalid
 
 
@@ -23,8 +23,11 @@ class ActionConfig:
     """Mirror half of the training crops."""
     test_frames: int = 25
     """Frames of a clip that are looked at in a test, spaced evenly; each gives 5 crops and their mirrors."""
+    val_fraction: float = 0.1
+    """Share of the training clips held out for validation where the data set names none; 0: learn from all."""
 
     def __post_init__(self) -> None:
+        check_val_fraction(self.val_fraction)
         if self.short_side_px < self.net.crop_px:
             raise ConfigInvalid(
                 f"short_side_px ({self.short_side_px}) must be at least net.crop_px ({self.net.crop_px})"

@@ -96,3 +96,9 @@ class LearnConfig:
     def returns_best(self) -> bool:
         """Whether the best weights become the model."""
         return self.returns == "best" or (self.returns == "auto" and self.patience is not None)
+
+
+def check_val_fraction(val_fraction: float) -> None:
+    """Raises: ConfigInvalid: not in [0, 1)."""
+    if not 0 <= val_fraction < 1:
+        raise ConfigInvalid(f"val_fraction must lie in [0, 1), got {val_fraction}")

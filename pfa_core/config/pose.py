@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pfa_core.config.net import LearnConfig, NetConfig
+from pfa_core.config.net import LearnConfig, NetConfig, check_val_fraction
 from pfa_core.errors import ConfigInvalid
 
 
@@ -23,8 +23,11 @@ class PoseConfig:
     """A joint is read out as the centroid of this many highest cells."""
     flip: bool = False
     """Mirror half of the samples, exchanging left and right joints."""
+    val_fraction: float = 0.1
+    """Share of the training people held out for validation where the data set names none; 0: learn from all."""
 
     def __post_init__(self) -> None:
+        check_val_fraction(self.val_fraction)
         if not 1 <= self.torso_scale <= 20:
             raise ConfigInvalid(f"torso_scale must lie in 1..20, got {self.torso_scale}")
         if self.positive_cells < 1 or self.positive_cells % 2 == 0:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from pfa_core.config import flow
 from pfa_core.config.flow import PackConfig
-from pfa_core.config.net import LearnConfig, NetConfig
+from pfa_core.config.net import LearnConfig, NetConfig, check_val_fraction
 from pfa_core.errors import ConfigInvalid
 
 
@@ -44,8 +44,7 @@ class PretrainConfig:
             raise ConfigInvalid(f"num_negatives must be >= 1, got {self.num_negatives}")
         if not 0 <= self.colours <= 1:
             raise ConfigInvalid(f"colours must lie in [0, 1], got {self.colours}")
-        if not 0 <= self.val_fraction < 1:
-            raise ConfigInvalid(f"val_fraction must lie in [0, 1), got {self.val_fraction}")
+        check_val_fraction(self.val_fraction)
         if self.val_triplets < 1:
             raise ConfigInvalid(f"val_triplets must be >= 1, got {self.val_triplets}")
         if self.pack.short_side_px < self.net.crop_px:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pfa_core.config import pretrain
 from pfa_core.config.flow import PackConfig
-from pfa_core.config.net import LearnConfig, NetConfig
+from pfa_core.config.net import LearnConfig, NetConfig, check_val_fraction
 from pfa_core.errors import ConfigInvalid
 
 
@@ -61,8 +61,7 @@ class RankingConfig:
         for name in ("still_share", "camera_share", "hard_after"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigInvalid(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        if not 0 <= self.val_fraction < 1:
-            raise ConfigInvalid(f"val_fraction must lie in [0, 1), got {self.val_fraction}")
+        check_val_fraction(self.val_fraction)
         if self.pack.short_side_px < max(self.net.crop_px, self.patch_px):
             raise ConfigInvalid(
                 f"pack.short_side_px ({self.pack.short_side_px}) must be at least net.crop_px ({self.net.crop_px})"

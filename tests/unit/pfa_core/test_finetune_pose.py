@@ -137,7 +137,7 @@ def test_nobody_with_such_joints(tmp_path: Path) -> None:
 
 def test_people_of_one_image_stay_together(tmp_path: Path) -> None:
     people = [replace(person, split=None) for person in dotted_people(tmp_path, 12) for _ in range(3)]
-    train, val = train_and_val(with_joints(people, JOINTS), seed=0)
+    train, val = train_and_val(with_joints(people, JOINTS), seed=0, val_fraction=0.1)
     assert len(val) == 6  # a tenth of 36, in whole images
     assert not {person.image for person in train} & {person.image for person in val}
 
