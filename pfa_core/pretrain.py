@@ -30,6 +30,7 @@ from pfa_core.rank_group import run_ranks
 from pfa_core.ranks import ALONE, Ranks, under_torchrun
 from pfa_core.records import Draw
 from pfa_core.triplets import TripletBatch
+from pfa_core.zoom import zoom_in
 
 __all__ = ["PretrainResult", "PretrainVideo", "loss_of", "pretrain"]
 
@@ -67,7 +68,7 @@ def pretrain(
             device. It changes the speed, never the result.
         processes: a divisor of `config.devices`, None for that number itself. Each process takes equally many parts
             of every batch, so their number changes nothing but float rounding, and another may go on from a
-            checkpoint, unless there is dropout or `colours`: each process draws its own.
+            checkpoint, unless there is dropout, `colours` or `zoom`: each process draws its own.
 
     Raises:
         RankLost: one of several processes died.
@@ -129,7 +130,7 @@ def _learn(
             config,
             seed,
             [identity(part) for part in (learned, held_out)],
-            processes if config.net.dropout or config.colours else None,
+            processes if draws_in_steps(config) else None,
         ),
         device=place,
         seed=seed,
@@ -153,12 +154,20 @@ def _selected(videos: Sequence[PretrainVideo], config: PretrainConfig) -> tuple[
     return select(videos, pack=config.pack, net=config.net, min_frames=config.min_frames)
 
 
+def draws_in_steps(config: PretrainConfig) -> bool:
+    """Whether a step draws from torch's generator, which each process has for itself."""
+    return bool(config.net.dropout or config.colours or config.zoom > 1)
+
+
 def loss_of(net: nn.Module, batch: TripletBatch, config: PretrainConfig) -> tuple[Tensor, dict[str, Any]]:
     """The pretext loss of a batch, and the share of (pair, block) combinations judged rightly."""
     first, second = normalise_rgb(batch.first_u8), normalise_rgb(batch.second_u8)
     if config.colours:
         first, second = vary_colours(first, second, strength=config.colours)
-    logits = net(first, second, normalise_flow(batch.block_i8, bound_px=config.pack.bound_px), batch.negatives)
+    block = normalise_flow(batch.block_i8, bound_px=config.pack.bound_px)
+    if config.zoom > 1:
+        first, second, block = zoom_in(first, second, block, largest=config.zoom)
+    logits = net(first, second, block, batch.negatives)
     said_yes = logits.detach().argmax(dim=2).bool()  # (B, 1 + N)
     right = said_yes[:, :1].sum() + (~said_yes[:, 1:]).sum()
     return pretext_loss(logits), {"accuracy": right / said_yes.numel()}

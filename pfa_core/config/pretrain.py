@@ -29,6 +29,8 @@ class PretrainConfig:
     colours: float = 0.0
     """How much the colours of a pair are changed, 0..1, both frames alike; see `colour.vary_colours`. Not in the
     paper."""
+    zoom: float = 1.0
+    """Triplets are enlarged by up to this factor, 1..4; see `zoom.zoom_in`. Not in the paper."""
     val_fraction: float = 0.15
     """Share of the groups (of the videos, where no groups are known) held out for validation."""
     val_triplets: int = 256
@@ -44,6 +46,8 @@ class PretrainConfig:
             raise ConfigInvalid(f"num_negatives must be >= 1, got {self.num_negatives}")
         if not 0 <= self.colours <= 1:
             raise ConfigInvalid(f"colours must lie in [0, 1], got {self.colours}")
+        if not 1 <= self.zoom <= 4:
+            raise ConfigInvalid(f"zoom must lie in [1, 4], got {self.zoom}")
         check_val_fraction(self.val_fraction)
         if self.val_triplets < 1:
             raise ConfigInvalid(f"val_triplets must be >= 1, got {self.val_triplets}")
