@@ -13,7 +13,7 @@ from pfa_core.config.net import LearnConfig, NetConfig
 from pfa_core.config.pose import PoseConfig
 from pfa_core.errors import CheckpointMismatch, DatasetUnsuitable, ModelUnsuitable
 from pfa_core.evaluate import evaluate_pose
-from pfa_core.finetune_pose import PoseBatches, PoseResult, finetune_pose, mirror, pose_model_config
+from pfa_core.finetune_pose import PoseResult, finetune_pose, pose_model_config
 from pfa_core.images import read_image
 from pfa_core.manifest import Lineage
 from pfa_core.models import save_model
@@ -100,31 +100,6 @@ def test_init_copies_the_backbone(tmp_path: Path) -> None:
         run_to_end(
             finetune_pose(people, joints=JOINTS, config=config(1), folder=tmp_path / "b", seed=0, init=wide), ignore
         )
-
-
-def test_mirror_exchanges_sides_and_undoes_itself() -> None:
-    twins = np.array(JOINTS.mirrored)
-    points = np.random.default_rng(0).uniform(0, 63, (3, 5, 2)).astype(np.float32)
-    once = mirror(points, side_px=64, twins=twins)
-    np.testing.assert_allclose(once[:, 1, 0], 63 - points[:, 2, 0])  # left shoulder <- right shoulder
-    np.testing.assert_allclose(once[:, 0, 1], points[:, 0, 1])
-    np.testing.assert_allclose(mirror(once, side_px=64, twins=twins), points, atol=1e-5)
-
-
-def test_flipped_batches_keep_the_picture_and_its_joints_together(tmp_path: Path) -> None:
-    """In every sample, flipped or not, the pixel at the nose is white, where the dot of the nose is."""
-    samples, _ = run_to_end(cut_people(dotted_people(tmp_path, 6), joints=JOINTS, torso_scale=3, crop_px=64), ignore)
-    batches = PoseBatches(samples, joints=JOINTS, config=config(1, flip=True), seed=5)
-    batch, plain = batches(0), PoseBatches(samples, joints=JOINTS, config=config(1), seed=5)(0)
-    flipped = (batch.crops_u8 != plain.crops_u8).flatten(1).any(dim=1)
-    assert flipped.any()
-    assert not flipped.all()
-    for crop, points in zip(batch.crops_u8, batch.keypoints_px, strict=True):
-        x, y = (int(part) for part in points[0].round())
-        assert crop[:, y, x].min() > 180
-    again = batches(0)
-    assert torch.equal(batch.crops_u8, again.crops_u8)
-    assert torch.equal(batch.keypoints_px, again.keypoints_px)
 
 
 def test_nobody_with_such_joints(tmp_path: Path) -> None:
