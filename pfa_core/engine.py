@@ -5,7 +5,7 @@ from (seed, step). So a run that was killed and resumed gives the same weights a
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -57,6 +57,7 @@ def train(
     seed: int,
     validate: Validate | None = None,
     parameters: Iterable[nn.Parameter] | None = None,
+    rates: Mapping[nn.Parameter, float] | None = None,
     ranks: Ranks = ALONE,
     goal: Goal | None = None,
     draw: Draw | None = None,
@@ -79,6 +80,7 @@ def train(
         draw: pictures of what has been learned, after some of the validations (`records.NUM_DRAWN`) and the last;
             called as `validate` is. The latest are in `figures/`, all in TensorBoard.
         parameters: those to train; None trains all. Batch norms outside them keep their statistics.
+        rates: what the learning rate of some parameters is multiplied by; that of the others by 1.
         ranks: who else takes the same steps; `loss_of` and `validate` must give every rank the same figures. Rank 0
             alone writes; all go on from the same checkpoint.
         prefetch: how batches are made ahead; with more than one thread, `batch_of` runs for several steps at once.
@@ -93,7 +95,14 @@ def train(
             "This recipe has no validation figure to go by: leave out learn.patience and learn.returns."
         )
     run = RunState(
-        placed(model, device), learn, device=device, seed=seed, parameters=parameters, goal=goal, rank=ranks.rank
+        placed(model, device),
+        learn,
+        device=device,
+        seed=seed,
+        parameters=parameters,
+        rates=rates,
+        goal=goal,
+        rank=ranks.rank,
     )
     records = Records(run, learn, folder, config_sha256=config_sha256, validate=validate, draw=draw, leads=ranks.leads)
     watch = Stopwatch(time.perf_counter)

@@ -38,6 +38,7 @@ class RunState:
         device: torch.device,
         seed: int,
         parameters: Iterable[nn.Parameter] | None,
+        rates: Mapping[nn.Parameter, float] | None = None,
         goal: Goal | None = None,
         rank: int = 0,
     ) -> None:
@@ -58,7 +59,7 @@ class RunState:
             parameter.requires_grad_(chosen is None or parameter in chosen)
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self._still = [module for module in model.modules() if _stays_still(module)]
-        self._stepper = Stepper(trained, learn, device=device)
+        self._stepper = Stepper(trained, learn, device=device, rates=rates)
         self._average = None if learn.ema_decay is None else Average(model, decay=learn.ema_decay)
 
     def advance(self, batch: B, loss_of: Callable[[nn.Module, B], tuple[Tensor, Figures]]) -> None:

@@ -19,9 +19,17 @@ the scale that makes the gradient overflow."""
 class Stepper:
     """The optimiser of a run, with its momentum and its loss scale."""
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], learn: LearnConfig, *, device: torch.device) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, nn.Parameter],
+        learn: LearnConfig,
+        *,
+        device: torch.device,
+        rates: Mapping[nn.Parameter, float] | None = None,
+    ) -> None:
+        """`rates`: what the learning rate of some parameters is multiplied by; that of the others by 1."""
         self._parameters, self._learn = dict(parameters), learn
-        self._optimizer = _sgd(list(self._parameters.values()), learn)
+        self._optimizer = _sgd(list(self._parameters.values()), learn, rates or {})
         self._momentum = self._new_momentum() if learn.momentum else {}
         fp16 = learn.autocast and half_type(device, learn.half) == torch.float16
         self._scaler = torch.amp.GradScaler(device.type, enabled=fp16)
@@ -58,7 +66,7 @@ class Stepper:
             if not self._scaler.is_enabled() and not math.isfinite(norm):
                 raise diverged(f"The gradient's norm is {norm}", step=step, learn=self._learn)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         scale = self._scaler.get_scale()
         self._scaler.step(self._optimizer)
         self._scaler.update()
@@ -93,10 +101,12 @@ def diverged(what: str, *, step: int, learn: LearnConfig) -> TrainingDiverged:
     )
 
 
-def _sgd(parameters: list[nn.Parameter], learn: LearnConfig) -> torch.optim.SGD:
-    """SGD with momentum; biases and batch norms are not decayed."""
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": learn.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def _sgd(parameters: list[nn.Parameter], learn: LearnConfig, rates: Mapping[nn.Parameter, float]) -> torch.optim.SGD:
+    """SGD with momentum; biases and batch norms are not decayed. Two groups for each factor of the rate."""
+    groups: list[dict[str, Any]] = []
+    for factor in dict.fromkeys(rates.get(p, 1.0) for p in parameters):
+        here = [p for p in parameters if rates.get(p, 1.0) == factor]
+        decayed, plain = [p for p in here if p.ndim > 1], [p for p in here if p.ndim <= 1]
+        groups.append({"params": decayed, "weight_decay": learn.weight_decay, "factor": factor})
+        groups.append({"params": plain, "weight_decay": 0.0, "factor": factor})
     return torch.optim.SGD(groups, lr=learn.learning_rate, momentum=learn.momentum, fused=True)

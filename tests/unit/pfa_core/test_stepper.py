@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -31,6 +33,22 @@ def by_hand(gradients: list[float]) -> float:
         velocity = 0.9 * velocity + gradient
         value -= 0.1 * velocity
     return value
+
+
+def test_parameters_learn_at_their_share_of_the_rate() -> None:
+    """Momentum and decay too: two steps of gradient 3, and for what has two axes also 0.5 times its value."""
+    full, slow, matrix = weight(), weight(), nn.Parameter(torch.tensor([[1.0]]))
+    config = replace(learn(half=False), weight_decay=0.5)
+    stepper = Stepper(
+        {"full": full, "slow": slow, "matrix": matrix}, config, device=CPU, rates={slow: 0.25, matrix: 0.5}
+    )
+    for step in (1, 2):
+        stepper.backward(3 * (full.sum() + slow.sum() + matrix.sum()))
+        stepper.step(0.1, step=step)
+    assert full.item() == pytest.approx(1 - 0.1 * (3 + 5.7))
+    assert slow.item() == pytest.approx(1 - 0.025 * (3 + 5.7))
+    first = 1 - 0.05 * 3.5
+    assert matrix.item() == pytest.approx(first - 0.05 * (0.9 * 3.5 + 3 + 0.5 * first))
 
 
 def test_steps_whose_scaled_gradient_overflows_are_skipped_also_the_very_first() -> None:

@@ -24,11 +24,12 @@ RECIPES = {
     "averaged": replace(LEARN, ema_decay=0.8),
     "fp16": replace(LEARN, autocast=True, half="fp16"),
     "best": replace(LEARN, ema_decay=0.8, returns="best", validate_every_steps=4),
+    "slower": LEARN,
     "patient": replace(LEARN, patience=6, validate_every_steps=2),
 }
 
 
-def new_model() -> nn.Module:
+def new_model() -> nn.Sequential:
     """Has what makes resuming hard: dropout, running statistics, a convolution with channels last."""
     with seeds.seeded(11):
         return nn.Sequential(
@@ -63,14 +64,15 @@ def equal(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> bool:
 
 
 def run(
-    model: nn.Module,
+    model: nn.Sequential,
     folder: Path,
     recipe: str,
     *,
     batch_of: Callable[[int], tuple[Tensor, Tensor]] = batch_of,
     prefetch: Prefetch = ONE_AHEAD,
 ) -> Generator[Progress, None, TrainResult]:
+    rates = dict.fromkeys(model[0].parameters(), 0.1) if recipe == "slower" else None
     return train(
         model, batch_of=batch_of, loss_of=loss_of, learn=RECIPES[recipe], folder=folder, config_sha256=recipe, seed=3,
-        device=torch.device("cpu"), validate=validate, goal=GOAL, prefetch=prefetch,
+        device=torch.device("cpu"), validate=validate, goal=GOAL, prefetch=prefetch, rates=rates,
     )  # fmt: skip
