@@ -161,10 +161,10 @@ def _of_split(items: Sequence[DatasetItem], split: str) -> Sequence[DatasetItem]
 
 
 def _need_same_backbone(source: ModelConfig, target: PoseConfig | ActionConfig, ref: str) -> None:
-    """Only layers of the same shape can be copied; conv1-5 do not depend on the crop's size."""
+    """Only what `copy_backbone` can copy; conv1-5 do not depend on the crop's size, and batch norm takes LRN's too."""
     for name in ("width", "norm"):
         ours, theirs = getattr(target.net, name), getattr(source.net, name)
-        if ours != theirs:
+        if ours != theirs and (name, ours, theirs) != ("norm", "batch", "lrn"):
             raise ModelUnsuitable(
                 f"{ref} has net.{name} {theirs!r} and this job asks for {ours!r}. Choose the preset it was made with,"
                 f" or set config.net.{name} to {theirs!r}."

@@ -80,7 +80,7 @@ def finetune_action(
 
     Raises:
         DatasetUnsuitable: fewer than two labels, or nothing to train on; the message has the first few reasons.
-        ModelUnsuitable: `init` has another width or normalisation than `config.net`.
+        ModelUnsuitable: the weights of `init` do not fit `config.net`, see `copy_backbone`.
         CheckpointMismatch: also when other clips read than before the run was stopped.
         TrainingDiverged: see `engine.train`.
     """

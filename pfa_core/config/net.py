@@ -22,7 +22,8 @@ class NetConfig:
     crop_px: int = 224
     """Side of the square input, px."""
     norm: Norm = "lrn"
-    """`lrn`: local response normalisation after conv1 and conv2 (the paper's); `batch`: batch norm in every layer."""
+    """`lrn`: local response normalisation after conv1 and conv2 (the paper's); `batch`: batch norm in every layer.
+    A net with `batch` can start from a model with `lrn`, but not the other way; see `backbones.copy_backbone`."""
     dropout: float = 0.5
 
     def __post_init__(self) -> None:

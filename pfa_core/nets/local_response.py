@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+FACTOR_OF_SMALL = 2.0**-0.75
+"""k ** -beta: what small responses are multiplied by, whose squares do not count beside k."""
+
 
 def local_response(maps: Tensor, *, size: int = 5, alpha: float = 5e-4, beta: float = 0.75, k: float = 2.0) -> Tensor:
     """Divide each value by a power of the squares of its neighbours across channels.

@@ -55,6 +55,11 @@ class ConvLayers(nn.Module):
         self.conv5 = _Stage(nn.Conv2d(c4, c5, 3, padding=1, bias=bias), config=config, local=False)
         self.out_channels = c5
 
+    @property
+    def stages(self) -> tuple["_Stage", ...]:
+        """conv1 to conv5, in order."""
+        return (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5)
+
     def forward(self, images: Tensor) -> Tensor:
         return self.rest(self.first(images))
 

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ import httpx
 import torch
 
 from pfa_client import Client
-from pfa_core.config.net import NetConfig
+from pfa_core.config.net import NetConfig, Norm
 from pfa_core.manifest import Lineage, ModelConfig, ModelKind
 from pfa_core.models import build, save_model
 from pfa_core.skeleton import FLIC
@@ -53,14 +53,25 @@ class Service:
         headers = {} if key is None else {"Authorization": f"Bearer {key or self.key}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=LONG_S)
 
-    def publish(self, name: str, kind: ModelKind, *, seed: int = 0) -> ModelVersion:
+    def publish(
+        self,
+        name: str,
+        kind: ModelKind,
+        *,
+        seed: int = 0,
+        norm: Norm = "batch",
+        visible_from: Sequence[float] | None = None,
+    ) -> ModelVersion:
         """Publish a tiny model with random weights as the next version of `name`."""
+        settings: dict[str, object] = {"short_side_px": CROP_PX, "test_frames": 3} if kind == "action" else {}
+        if visible_from is not None:
+            settings["visible_from"] = list(visible_from)
         config = ModelConfig(
             kind=kind,
-            net=NetConfig(width=1 / 32, crop_px=CROP_PX, norm="batch"),
+            net=NetConfig(width=1 / 32, crop_px=CROP_PX, norm=norm),
             joints=FLIC if kind == "pose" else None,
             labels=LABELS if kind == "action" else (),
-            settings={"short_side_px": CROP_PX, "test_frames": 3} if kind == "action" else {},
+            settings=settings,
         )
         with torch.random.fork_rng():
             torch.manual_seed(seed)

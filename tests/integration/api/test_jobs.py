@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from pfa_client import Client, ProblemError
+from pfa_core.config.net import Norm
 from pfa_core.progress import Progress
 from tests.integration.api import media
 from tests.integration.api.service import Service
@@ -161,6 +163,18 @@ def test_models_must_fit_the_job(service: Service, client: Client, labelled: str
     same = {"net": {"width": 1 / 32}}
     job = client.start_job("finetune", dataset=posed, task="pose", name="m", init=triplet, config=same)
     assert job.spec["init"] == f"{triplet}@1"
+
+
+def test_batch_norm_may_start_from_lrn_but_not_the_other_way(
+    service: Service, client: Client, posed: str, name: str
+) -> None:
+    def asked(norm: Norm, *, start: Norm) -> dict[str, Any]:
+        init = service.publish(f"{name}-{start}", "triplet", norm=start).name
+        config = {"net": {"width": 1 / 32, "norm": norm}}
+        return {"dataset": posed, "task": "pose", "name": "m", "init": init, "config": config}
+
+    assert client.start_job("finetune", **asked("batch", start="lrn")).spec["init"] == f"{name}-lrn@1"
+    assert refusal(service, "/jobs/finetune", asked("lrn", start="batch"))[:2] == (422, "model_unsuitable")
 
 
 def test_the_same_key_and_request_is_one_job(service: Service, upload: Upload, name: str) -> None:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pfa_core.config.net import NetConfig
 from pfa_core.errors import ModelUnsuitable
@@ -64,6 +64,73 @@ def test_another_width_or_normalisation_is_unsuitable(net: NetConfig) -> None:
     with pytest.raises(ModelUnsuitable, match=r"net\.width"):
         copy_backbone(case.new(), other)
     assert all(torch.equal(other.state_dict()[name], tensor) for name, tensor in before.items())
+
+
+def lrn_model(kind: ModelKind) -> nn.Module:
+    """With biases, which fresh models do not have."""
+    source = case_of(kind, "lrn").new(1).eval()
+    with torch.no_grad():
+        for name, parameter in source.named_parameters():
+            if name.endswith("bias"):
+                parameter.normal_(std=0.3)
+    return source
+
+
+def deviation(ours: Tensor, theirs: Tensor) -> float:
+    return float((ours - theirs).norm() / theirs.norm())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batch_norm_starts_as_the_net_with_lrn_where_its_statistics_are_used(kind: ModelKind) -> None:
+    """But for what LRN takes from neighbours, at most alpha / 5 of the sum of their squares beside k = 2."""
+    source, target = lrn_model("triplet"), case_of(kind, "batch").new(2).eval()
+    copied = copy_backbone(source, target)
+    prefix = next(name for name, part in target.named_modules() if part is rgb_layers(target))
+    assert set(copied) >= {name for name in target.state_dict() if name.startswith(f"{prefix}.")}
+    image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    ours, theirs = rgb_layers(source), rgb_layers(target)
+    with torch.no_grad():
+        assert deviation(theirs(image), ours(image)) < 0.02
+        if kind in ("action", "appearance"):
+            assert deviation(appearance_of(target)(image), appearance_of(source)(image)) < 0.02
+
+
+@pytest.mark.parametrize("fc6", [True, False])
+def test_layers_without_lrn_become_the_same_function_exactly(fc6: bool) -> None:
+    source, target = lrn_model("action"), case_of("action", "batch").new(2).eval()
+    copy_backbone(source, target)
+    ours, theirs = appearance_of(source), appearance_of(target)
+    with torch.no_grad():
+        if fc6:
+            maps = torch.randn(2, ours.layers.out_channels, 3, 3, generator=torch.Generator().manual_seed(0))
+            torch.testing.assert_close(theirs.top(maps), ours.top(maps), rtol=1e-4, atol=1e-5)
+        else:
+            maps = torch.randn(2, 16, 6, 6, generator=torch.Generator().manual_seed(0))
+            torch.testing.assert_close(theirs.layers.conv4(maps), ours.layers.conv4(maps), rtol=1e-4, atol=1e-5)
+
+
+def test_batch_norm_starts_anew_in_training_the_bias_is_nothing() -> None:
+    """In training the statistics of the batch take its place: whatever the biases were, the answer is the same."""
+    image = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    answers = []
+    for shift in (0.0, 5.0):
+        source, target = lrn_model("appearance"), case_of("pose", "batch").new(2).train()
+        with torch.no_grad():
+            for stage in rgb_layers(source).stages:
+                assert stage.conv.bias is not None
+                stage.conv.bias += shift
+        copy_backbone(source, target)
+        answers.append(rgb_layers(target)(image))
+    torch.testing.assert_close(answers[0], answers[1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_net_with_lrn_takes_nothing_from_batch_norm(kind: ModelKind) -> None:
+    target = case_of(kind, "lrn").new(2)
+    before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
+    with pytest.raises(ModelUnsuitable, match=r"net\.norm"):
+        copy_backbone(case_of("triplet", "batch").new(1), target)
+    assert all(torch.equal(target.state_dict()[name], tensor) for name, tensor in before.items())
 
 
 def test_the_appearance_net_is_the_one_that_sees_rgb() -> None:
