@@ -48,6 +48,13 @@ class PersonCrop:
         """(..., 2) crop px -> image px."""
         return (points_px + 0.5) / self.scale + (self.left_px, self.top_px)
 
+    def widened(self, margin_px: int) -> "PersonCrop":
+        """The same place at the same scale, with `margin_px` more crop px on every side."""
+        margin = margin_px / self.scale  # image px
+        return PersonCrop(
+            self.left_px - margin, self.top_px - margin, self.side_px + 2 * margin, self.crop_px + 2 * margin_px
+        )
+
     def cells_to_image(self, cells: int) -> NDArray[np.float64]:
         """The affine map from heatmap cells (column, row) to image px, for heatmaps of cells x cells.
 
@@ -59,6 +66,15 @@ class PersonCrop:
             [px_per_cell, 0.0, 0.5 * px_per_cell + self.left_px],
             [0.0, px_per_cell, 0.5 * px_per_cell + self.top_px],
         ])  # fmt: skip
+
+    def overlap(self, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Columns and rows, first and last + 1, that the region touches of an image of `size` (H, W).
+
+        Raises:
+            BoxOutsideImage: none.
+        """
+        height, width = size
+        return _overlap(self.left_px, self.side_px, width), _overlap(self.top_px, self.side_px, height)
 
     def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Cut the region out of an image and scale it, without aliasing when it shrinks.
@@ -72,9 +88,7 @@ class PersonCrop:
         Raises:
             BoxOutsideImage: the region does not touch the image.
         """
-        height, width = image.shape[:2]
-        x0, x1 = _overlap(self.left_px, self.side_px, width)
-        y0, y1 = _overlap(self.top_px, self.side_px, height)
+        (x0, x1), (y0, y1) = self.overlap((image.shape[0], image.shape[1]))
         part = np.ascontiguousarray(image[y0:y1, x0:x1])
         if self.scale < 1:
             size = (max(1, round((x1 - x0) * self.scale)), max(1, round((y1 - y0) * self.scale)))
@@ -94,6 +108,11 @@ class PersonCrop:
             borderValue=(GREY, GREY, GREY),
         )
         return np.asarray(cut, dtype=np.uint8)
+
+
+def in_crop(points_px: NDArray[np.floating], *, crop_px: int) -> NDArray[np.bool_]:
+    """(..., 2) crop px -> (...) whether a point lies on a pixel of the crop; nan does not."""
+    return np.asarray(((points_px >= -0.5) & (points_px < crop_px - 0.5)).all(axis=-1))
 
 
 def box_crop(box: Box | None, *, size: tuple[int, int], crop_px: int) -> PersonCrop:

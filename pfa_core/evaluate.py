@@ -72,7 +72,9 @@ def evaluate_pose(
     )
     if not len(samples):
         raise nothing_usable(left_out, num_items=len(shown))
-    found_px = yield from predict_samples(model.eval(), samples, top_cells=settings.top_cells)
+    found_px, _ = yield from predict_samples(
+        model.eval(), samples, top_cells=settings.top_cells, sub_cell=settings.sub_cell
+    )
     poses = Poses(
         found_px=found_px,
         true_px=samples.keypoints_px,

@@ -4,6 +4,7 @@ Folders written by our recipes carry the recipe's whole configuration; what an i
 paper's.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,17 +16,25 @@ from pfa_core.skeleton import JointSet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoseSettings:
-    """Of a pose model; the values are those of `PoseConfig`."""
+    """Of a pose model; the values are those of `PoseConfig`, and what validation found."""
 
     torso_scale: float
     top_cells: int
+    sub_cell: bool
+    visible_from: tuple[float, ...] | None
+    """The score from which on each joint counts as visible, in the order of the joints; None: not known."""
 
     @staticmethod
     def of(config: ModelConfig) -> "PoseSettings":
-        """Raises: ModelDamaged: a value is not a number above zero."""
+        """Raises: ModelDamaged: a value is not what it must be."""
+        sub_cell = config.settings.get("sub_cell", False)
+        if not isinstance(sub_cell, bool):
+            raise ModelDamaged(f"config.json of the model has sub_cell = {sub_cell!r}; true or false is needed.")
         return PoseSettings(
             torso_scale=_positive(config.settings, "torso_scale", 3.0),
             top_cells=int(_positive(config.settings, "top_cells", 20)),
+            sub_cell=sub_cell,
+            visible_from=_thresholds(config),
         )
 
 
@@ -60,8 +69,22 @@ def labels_of(config: ModelConfig) -> tuple[str, ...]:
     return config.labels
 
 
+def _thresholds(config: ModelConfig) -> tuple[float, ...] | None:
+    values = config.settings.get("visible_from")
+    if values is None:
+        return None
+    num_joints = 0 if config.joints is None else len(config.joints)
+    if not isinstance(values, list | tuple) or len(values) != num_joints or not all(map(_is_number, values)):
+        raise ModelDamaged(f"config.json of the model has visible_from = {values!r}; {num_joints} numbers are needed.")
+    return tuple(float(value) for value in values)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _positive(settings: Mapping[str, Any], name: str, default: float) -> float:
     value = settings.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+    if not _is_number(value) or not value > 0:
         raise ModelDamaged(f"config.json of the model has {name} = {value!r}; a number above zero is needed.")
     return value

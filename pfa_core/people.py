@@ -59,6 +59,10 @@ class Person:
                 labelled[position] = True
         return points, labelled
 
+    def visible(self, joints: JointSet) -> NDArray[np.bool_]:
+        """(K,) whether each joint is labelled as visible: neither occluded nor without a label."""
+        return np.array([self.joints.get(name, (0.0, 0.0, 0))[2] == 2 for name in joints.names])
+
     def to_json(self) -> dict[str, Any]:
         """The person as plain values, without image, name, split and group (which a table has columns for)."""
         return {

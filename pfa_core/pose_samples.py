@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pfa_core.crops import PersonCrop, person_crop
+from pfa_core.crops import PersonCrop, in_crop, person_crop
 from pfa_core.errors import DatasetUnsuitable, ImageUnreadable, InputError
 from pfa_core.images import read_image
 from pfa_core.left_out import LeftOut, opening
@@ -38,7 +38,9 @@ class PoseSamples:
     keypoints_px: NDArray[np.float64]
     """(N, K, 2) true places, image px; nan where not labelled."""
     labelled: NDArray[np.bool_]
-    """(N, K)."""
+    """(N, K) visible or occluded."""
+    visible: NDArray[np.bool_]
+    """(N, K) labelled as visible."""
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -51,6 +53,10 @@ class PoseSamples:
         """(N, K, 2) true places in the px of each person's own crop."""
         places = [crop.to_crop(points) for crop, points in zip(self.crops, self.keypoints_px, strict=True)]
         return np.asarray(places, dtype=np.float32).reshape(self.keypoints_px.shape)
+
+    def in_sight(self) -> NDArray[np.bool_]:
+        """(N, K) whether a joint is labelled as visible and lies in the crop."""
+        return self.visible & in_crop(self.in_crop_px(), crop_px=self.crops_u8.shape[1])
 
     def to_image_px(self, predicted_px: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, K, 2) crop px -> (N, K, 2) image px."""
@@ -93,6 +99,7 @@ def cut_people(
     joints: JointSet,
     torso_scale: float,
     crop_px: int,
+    margin_px: int = 0,
     folder: Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
 ) -> Generator[Progress, None, tuple[PoseSamples, list[LeftOut]]]:
@@ -100,18 +107,23 @@ def cut_people(
 
     Args:
         people: people of one image that follow each other share one reading of it.
+        margin_px: cut the crops so much wider on every side, at the same scale: S is then crop_px + 2 margin_px.
         folder: where a file of crops goes when they do not fit in memory; it vanishes with the process.
 
     Returns:
         Those people of whom there is a crop, in their order; and the images that do not read or in which a person
         lies outside, each once for each reason.
     """
-    rows = _Rows(_storage((len(people), crop_px, crop_px, 3), folder, memory_bytes=memory_bytes))
+    side_px = crop_px + 2 * margin_px
+    rows = _Rows(_storage((len(people), side_px, side_px, 3), folder, memory_bytes=memory_bytes))
     image_of = lru_cache(maxsize=1)(_image)
     left_out: dict[LeftOut, None] = {}
     for number, person in enumerate(people, start=1):
         try:
-            rows.add(person, image_of(person.image), person_crop(person, torso_scale=torso_scale, crop_px=crop_px))
+            crop = person_crop(person, torso_scale=torso_scale, crop_px=crop_px)
+            image = image_of(person.image)
+            crop.overlap((image.shape[0], image.shape[1]))  # who is outside is left out, however wide the margin
+            rows.add(person, image, crop.widened(margin_px))
         except InputError as error:
             left_out[LeftOut.of(error, name=person.image_name, path=person.image)] = None
         yield Progress(phase="crop", step=number, total=len(people))
@@ -136,15 +148,17 @@ class _Rows:
     def samples(self, joints: JointSet) -> PoseSamples:
         """The rows that were added."""
         keypoints_px = np.empty((len(self._people), len(joints), 2))
-        labelled = np.empty((len(self._people), len(joints)), dtype=bool)
+        labelled, visible = (np.empty((len(self._people), len(joints)), dtype=bool) for _ in range(2))
         for row, person in enumerate(self._people):
             keypoints_px[row], labelled[row] = person.keypoints(joints)
+            visible[row] = person.visible(joints)
         return PoseSamples(
             people=tuple(self._people),
             crops_u8=self._crops_u8[: len(self._people)],
             crops=tuple(self._crops),
             keypoints_px=keypoints_px,
             labelled=labelled,
+            visible=visible,
         )
 
 

@@ -58,6 +58,9 @@ class PosePrediction:
     """(K, 2) image px, (x, y); may lie outside the image where the crop does."""
     scores: NDArray[np.float32]
     """(K,) in [0, 1]: mean of the cells read out, background 0, joint 1."""
+    visible: NDArray[np.bool_] | None = None
+    """(K,) whether each score reaches the model's threshold for it (`visibility.visible_thresholds`); the others are
+    occluded, outside the crop or not there. None: the model has no thresholds."""
     heatmaps: NDArray[np.float32]
     """(K, h, w) about -1 (background) to +1 (joint)."""
     cells_to_image: NDArray[np.float64]
@@ -122,7 +125,7 @@ class PosePredictor(_Predictor):
     ) -> None:
         """Raises: ModelUnsuitable: a model of another kind."""
         self.joints = joints_of(config)
-        self.top_cells = PoseSettings.of(config).top_cells
+        self.settings = PoseSettings.of(config)
         super().__init__(module, config, numerics=numerics, device=device)
 
     def __call__(self, image: Image, *, box: Box | None = None) -> PosePrediction:
@@ -145,11 +148,16 @@ class PosePredictor(_Predictor):
 
     def finish(self, rows: Tensor, crop: PersonCrop) -> PosePrediction:
         """(1, K, h, w) heatmaps -> the answer."""
-        keypoints_px, scores = decode(rows, crop_px=crop.crop_px, top_cells=self.top_cells)
+        settings = self.settings
+        keypoints_px, scores = decode(
+            rows, crop_px=crop.crop_px, top_cells=settings.top_cells, sub_cell=settings.sub_cell
+        )
+        found = scores[0].numpy()
         return PosePrediction(
             joints=self.joints,
             keypoints_px=crop.to_image(keypoints_px[0].numpy().astype(np.float64)).astype(np.float32),
-            scores=scores[0].numpy(),
+            scores=found,
+            visible=None if settings.visible_from is None else found >= np.array(settings.visible_from),
             heatmaps=rows[0].numpy(),
             cells_to_image=crop.cells_to_image(rows.shape[-1]),
             crop=crop,

@@ -1,8 +1,9 @@
 """Finetuning for pose: one heatmap a joint. Source: paper section 4.2."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from pfa_core.config.augment import AugmentConfig
 from pfa_core.config.net import LearnConfig, NetConfig, check_val_fraction
 from pfa_core.errors import ConfigInvalid
 
@@ -21,8 +22,17 @@ class PoseConfig:
     """Side of the square of cells around a joint that count as the joint."""
     top_cells: int = 20
     """A joint is read out as the centroid of this many highest cells."""
+    sub_cell: bool = False
+    """Read joints out more finely than by whole cells, see `heatmaps.decode`. Not in the paper."""
     flip: bool = False
     """Mirror half of the samples, exchanging left and right joints."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Random changes of the training crops in size, angle, place and colours."""
+    frozen_layers: int = 0
+    """The first so many of conv1 to conv5 are not trained, and batch norms in them keep their statistics; 5 trains the
+    new layers alone."""
+    backbone_rate: float = 1.0
+    """The learning rate of conv1 to conv5 is `learn.learning_rate` times this; the new layers learn at the full one."""
     val_fraction: float = 0.1
     """Share of the training people held out for validation where the data set names none; 0: learn from all."""
 
@@ -32,6 +42,10 @@ class PoseConfig:
             raise ConfigInvalid(f"torso_scale must lie in 1..20, got {self.torso_scale}")
         if self.positive_cells < 1 or self.positive_cells % 2 == 0:
             raise ConfigInvalid(f"positive_cells must be odd and >= 1, got {self.positive_cells}")
+        if not 0 <= self.frozen_layers <= 5:
+            raise ConfigInvalid(f"frozen_layers must lie in 0..5, got {self.frozen_layers}")
+        if not 0 < self.backbone_rate <= 1:
+            raise ConfigInvalid(f"backbone_rate must lie in (0, 1], got {self.backbone_rate}; see frozen_layers for 0")
         if self.top_cells < 1:
             raise ConfigInvalid(f"top_cells must be >= 1, got {self.top_cells}")
 

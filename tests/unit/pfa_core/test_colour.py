@@ -14,7 +14,8 @@ def pair(seed: int, *, count: int = 3, side: int = 5) -> tuple[Tensor, Tensor]:
 
 def varied(first: Tensor, second: Tensor, *, strength: float, seed: int = 0) -> tuple[Tensor, Tensor]:
     with seeded(seed):
-        return vary_colours(first, second, strength=strength)
+        changed, also = vary_colours(first, second, strength=strength)
+    return changed, also
 
 
 def test_no_strength_changes_nothing() -> None:

@@ -4,18 +4,21 @@ from collections.abc import Generator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from pfa_core.config.augment import AugmentConfig
 from pfa_core.config.net import LearnConfig, NetConfig
 from pfa_core.config.pose import PoseConfig
 from pfa_core.errors import CheckpointMismatch, DatasetUnsuitable, ModelUnsuitable
 from pfa_core.evaluate import evaluate_pose
-from pfa_core.finetune_pose import PoseResult, finetune_pose, pose_model_config
+from pfa_core.finetune_pose import PoseResult, finetune_pose, pose_model_config, predict_samples
 from pfa_core.images import read_image
 from pfa_core.manifest import Lineage
+from pfa_core.model_settings import PoseSettings
 from pfa_core.models import save_model
 from pfa_core.nets.action import ActionNet
 from pfa_core.nets.pose import PoseNet
@@ -23,6 +26,7 @@ from pfa_core.people import Person
 from pfa_core.pose_samples import cut_people, with_joints
 from pfa_core.predict import PosePredictor
 from pfa_core.progress import Progress, run_to_end
+from pfa_core.seeds import seeded
 from pfa_core.skeleton import JointSet
 from pfa_core.splits import train_and_val
 from tests.unit.pfa_core.pictures import JOINTS, cut_short, damaged_jpeg, dotted_people
@@ -30,28 +34,38 @@ from tests.unit.pfa_core.pictures import JOINTS, cut_short, damaged_jpeg, dotted
 NET = NetConfig(width=1 / 16, crop_px=64, norm="batch")
 
 
-def config(steps: int, *, flip: bool = False) -> PoseConfig:
-    return PoseConfig(
+ALL_SORTS = AugmentConfig(scale=0.1, rotation_deg=10, translation=0.05, colours=0.1)
+
+
+def config(steps: int, **settings: Any) -> PoseConfig:  # PoseConfig's own
+    base = PoseConfig(
         net=NET,
         learn=LearnConfig(
             batch_size=8, steps=steps, learning_rate=0.2, schedule="one_cycle", max_norm=5.0,
             validate_every_steps=1000, checkpoint_every_steps=1000,
         ),
         top_cells=9,
-        flip=flip,
     )  # fmt: skip
+    return replace(base, **settings)
+
+
+def fresh_model(*, seed: int) -> PoseNet:
+    """As a run of this seed begins."""
+    with seeded(seed):
+        return PoseNet(NET, len(JOINTS))
 
 
 def ignore(_: Progress) -> None:
     pass
 
 
-def start(folder: Path, *, steps: int, people: int = 8) -> Generator[Progress, None, PoseResult]:
+def start(folder: Path, *, steps: int, people: int = 8, **settings: Any) -> Generator[Progress, None, PoseResult]:
     images = folder / "images"
     images.mkdir(exist_ok=True)
     return finetune_pose(
-        dotted_people(images, people), joints=JOINTS, config=config(steps), folder=folder / "run", seed=1, device="cpu"
-    )
+        dotted_people(images, people), joints=JOINTS, config=config(steps, **settings), folder=folder / "run", seed=1,
+        device="cpu",
+    )  # fmt: skip
 
 
 def test_memorises_eight_people_and_serves_them(tmp_path: Path) -> None:
@@ -79,6 +93,61 @@ def test_a_stopped_run_ends_as_one_that_never_stopped(tmp_path: Path) -> None:
     resumed = run_to_end(start(tmp_path / "halves", steps=6), ignore)
     for name, tensor in whole.model.state_dict().items():
         torch.testing.assert_close(resumed.model.state_dict()[name], tensor, rtol=0, atol=0)
+
+
+def test_memorises_eight_people_through_flips_and_changes(tmp_path: Path) -> None:
+    """It sees none of them twice alike, and finds their joints in the crops as they are."""
+    result = run_to_end(start(tmp_path, steps=350, flip=True, augment=ALL_SORTS, sub_cell=True), ignore)
+    scores = run_to_end(evaluate_pose(result.model, result.config, dotted_people(tmp_path / "images", 8)), ignore)
+    assert scores.metrics["pck"]["0.2"]["mean"] >= 0.9
+
+
+def state_after(folder: Path, name: str, *, steps: int, **settings: Any) -> dict[str, torch.Tensor]:
+    (folder / name).mkdir()
+    return run_to_end(start(folder / name, steps=steps, people=4, **settings), ignore).model.state_dict()
+
+
+@pytest.mark.parametrize("frozen", [2, 5])
+def test_frozen_layers_stay_as_they_are_with_their_statistics(tmp_path: Path, frozen: int) -> None:
+    before = {name: tensor.clone() for name, tensor in fresh_model(seed=1).state_dict().items()}
+    after = state_after(tmp_path, "run", steps=2, frozen_layers=frozen)
+    still = tuple(f"layers.conv{number}." for number in range(1, frozen + 1))
+    for name, tensor in after.items():
+        assert torch.equal(tensor, before[name]) == name.startswith(still), name
+
+
+def test_the_backbone_learns_at_its_share_of_the_rate(tmp_path: Path) -> None:
+    """After one step: a quarter of the way in conv1 to conv5, all of it in the new layers."""
+    before = fresh_model(seed=1).state_dict()
+    learn = replace(config(1).learn, schedule="step")
+    full, slow = (state_after(tmp_path, str(rate), steps=1, learn=learn, backbone_rate=rate) for rate in (1.0, 0.25))
+    for name, start_value in before.items():
+        if name.startswith("layers.") and name.endswith(("weight", "bias")):
+            torch.testing.assert_close(4 * (slow[name] - start_value), full[name] - start_value, rtol=1e-3, atol=1e-6)
+            assert (full[name] - start_value).abs().max() > 1e-4
+        else:
+            assert torch.equal(full[name], slow[name]), name
+
+
+def test_thresholds_come_from_validation_people(tmp_path: Path) -> None:
+    people = [*dotted_people(tmp_path, 4), *dotted_people(tmp_path, 8, seed=1, split="val")]
+    hidden = {name: (x, y, 1) for name, (x, y, _) in people[-1].joints.items()}
+    runs = {}
+    for name, last in (("seen", people[-1]), ("hidden", replace(people[-1], joints=hidden))):
+        tune = finetune_pose(
+            [*people[:-1], last], joints=JOINTS, config=config(3), folder=tmp_path / name, seed=0, device="cpu"
+        )
+        runs[name] = run_to_end(tune, ignore)
+    thresholds = PoseSettings.of(runs["seen"].config).visible_from
+    assert thresholds is not None
+    assert len(thresholds) == len(JOINTS)
+    assert PoseSettings.of(runs["hidden"].config).visible_from != thresholds  # of 35 scores, no longer of 40
+    val, _ = run_to_end(cut_people(people[4:], joints=JOINTS, torso_scale=3, crop_px=64), ignore)
+    model = runs["seen"].model.eval()
+    _, scores = run_to_end(predict_samples(model, val, top_cells=9, sub_cell=False), ignore)
+    assert (scores < thresholds[0]).sum() == 2  # a twentieth of 40: no joint has twenty scores of its own
+    few = run_to_end(start(tmp_path, steps=1), ignore)
+    assert PoseSettings.of(few.config).visible_from is None
 
 
 def test_validation_reports_pdj(tmp_path: Path) -> None:

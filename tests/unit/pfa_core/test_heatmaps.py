@@ -65,6 +65,36 @@ def test_twenty_cells_of_a_symmetric_hill_give_its_centre() -> None:
     assert found_px[0, 0].tolist() == pytest.approx(expected, abs=1e-3)
 
 
+@settings(max_examples=60, deadline=None)
+@given(size=st.sampled_from(SIZES), x=st.floats(0.1, 0.9), y=st.floats(0.1, 0.9))
+def test_sub_cells_undo_targets_to_half_a_cell(size: tuple[int, int], x: float, y: float) -> None:
+    crop_px, cells = size
+    point_px = torch.tensor([[[x * crop_px, y * crop_px]]])
+    wanted = targets(point_px, torch.tensor([[True]]), crop_px=crop_px, cells=cells, positive_cells=3)
+    found_px, _ = decode(wanted.maps, crop_px=crop_px, top_cells=20, sub_cell=True)
+    assert (found_px - point_px).abs().max().item() <= 0.5 * crop_px / cells + 1e-3
+
+
+@settings(max_examples=60, deadline=None)
+@given(column=st.floats(2, 25), row=st.floats(2, 25), steep=st.floats(0.01, 1))
+def test_sub_cells_find_the_top_of_a_paraboloid_between_cells(column: float, row: float, steep: float) -> None:
+    """Averaging over a square lowers a paraboloid everywhere alike, and the fit is a parabola itself."""
+    rows, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    hill = 1 - steep * ((columns - column) ** 2 + 0.5 * (rows - row) ** 2)
+    found_px, fine_score = decode(hill[None, None], crop_px=128, top_cells=9, sub_cell=True)
+    expected = [(place + 0.5) * 128 / 28 - 0.5 for place in (column, row)]
+    assert found_px[0, 0].tolist() == pytest.approx(expected, abs=0.02)
+    assert fine_score == decode(hill[None, None], crop_px=128, top_cells=9)[1]
+
+
+def test_sub_cells_stay_on_the_heatmap_and_need_no_slope() -> None:
+    flat, corner = torch.zeros(28, 28), torch.zeros(28, 28)
+    corner[27, 0] = 1.0
+    found_px, _ = decode(torch.stack([flat, corner])[None], crop_px=128, top_cells=9, sub_cell=True)
+    assert found_px.isfinite().all()
+    assert found_px[0, 1].tolist() == pytest.approx([0.5 * 128 / 28 - 0.5, 27.5 * 128 / 28 - 0.5])
+
+
 def test_targets_are_three_by_three_and_cut_at_the_border() -> None:
     points_px = torch.tensor([[[128.0, 128.0], [0.0, 0.0], [255.0, 128.0]]])
     wanted = targets(points_px, torch.ones(1, 3, dtype=torch.bool), crop_px=256, cells=60, positive_cells=3)

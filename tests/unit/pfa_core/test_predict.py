@@ -14,7 +14,7 @@ from pfa_core.crops import corner_crops, scale_short_side
 from pfa_core.errors import BoxOutsideImage, ImageUnreadable, ModelDamaged, ModelUnsuitable, VideoTooShort
 from pfa_core.finetune_action import action_model_config
 from pfa_core.finetune_pose import pose_model_config
-from pfa_core.heatmaps import cells_to_px
+from pfa_core.heatmaps import cells_to_px, decode
 from pfa_core.manifest import Lineage, ModelConfig
 from pfa_core.models import save_model
 from pfa_core.nets.action import ActionNet
@@ -67,7 +67,7 @@ def test_keypoints_lie_where_the_affine_puts_the_heatmaps_cells() -> None:
     predictor = PosePredictor(pose_net(), pose_config(), device="cpu")
     found = predictor(image(), box=(20, 10, 50, 60))
     for k, heatmap in enumerate(found.heatmaps):
-        top = np.argsort(heatmap.ravel())[-predictor.top_cells :]
+        top = np.argsort(heatmap.ravel())[-predictor.settings.top_cells :]
         column, row = (top % heatmap.shape[1]).mean(), (top // heatmap.shape[1]).mean()
         there = found.cells_to_image @ np.array([column, row, 1.0])
         np.testing.assert_allclose(found.keypoints_px[k], there, atol=1e-3)
@@ -166,9 +166,39 @@ def test_bad_input_has_a_name() -> None:
 
 def test_a_folder_without_settings_takes_the_papers() -> None:
     bare = ModelConfig(kind="pose", net=NET, joints=FLIC)
-    assert PosePredictor(pose_net(), bare, device="cpu").top_cells == 20
+    assert PosePredictor(pose_net(), bare, device="cpu").settings.top_cells == 20
     settings = ActionPredictor(action_net(), ModelConfig(kind="action", net=NET, labels=LABELS), device="cpu").settings
     assert (settings.short_side_px, settings.test_frames) == (round(64 * 240 / 224), 25)
     broken = ModelConfig(kind="pose", net=NET, joints=FLIC, settings={"top_cells": "many"})
     with pytest.raises(ModelDamaged, match="top_cells"):
         PosePredictor(pose_net(), broken)
+
+
+def with_settings(**settings: object) -> ModelConfig:
+    return ModelConfig(kind="pose", net=NET, joints=FLIC, settings=settings)
+
+
+def test_joints_below_their_thresholds_are_not_visible() -> None:
+    bare = PosePredictor(pose_net(), with_settings(), device="cpu")(image())
+    assert bare.visible is None
+    thresholds = [float(score) + (0.01 if k % 2 else -0.01) for k, score in enumerate(bare.scores)]
+    found = PosePredictor(pose_net(), with_settings(visible_from=thresholds), device="cpu")(image())
+    assert found.visible is not None
+    assert found.visible.tolist() == [k % 2 == 0 for k in range(len(FLIC))]
+    np.testing.assert_array_equal(found.keypoints_px, bare.keypoints_px)
+
+
+@pytest.mark.parametrize("thresholds", ["high", [0.5] * (len(FLIC) - 1), [0.5] * (len(FLIC) - 1) + [float("nan")]])
+def test_thresholds_that_do_not_fit_the_joints_are_damage(thresholds: object) -> None:
+    with pytest.raises(ModelDamaged, match="visible_from"):
+        PosePredictor(pose_net(), with_settings(visible_from=thresholds))
+
+
+def test_a_model_reads_its_joints_out_by_sub_cells_where_it_says_so() -> None:
+    whole, fine = (PosePredictor(pose_net(), with_settings(sub_cell=on), device="cpu")(image()) for on in (False, True))
+    np.testing.assert_array_equal(fine.heatmaps, whole.heatmaps)
+    in_crop, _ = decode(torch.from_numpy(fine.heatmaps)[None], crop_px=64, top_cells=20, sub_cell=True)
+    np.testing.assert_allclose(fine.keypoints_px, fine.crop.to_image(in_crop[0].numpy()), atol=1e-4)
+    assert not np.array_equal(fine.keypoints_px, whole.keypoints_px)
+    with pytest.raises(ModelDamaged, match="sub_cell"):
+        PosePredictor(pose_net(), with_settings(sub_cell="yes"))
