@@ -98,14 +98,15 @@ def closest_pairs(features: NDArray[np.float32], *, chosen: Sequence[int]) -> li
 
 
 def overlay(image: Image, pose: PosePrediction, *, heatmaps: bool = True, min_score: float = 0.0) -> Image:
-    """The image with the heatmaps' glow and the skeleton drawn over it.
+    """The image with the heatmaps' glow and the skeleton drawn over it; joints that are not visible are hollow.
 
     Args:
         image: the one that `pose` was found in; not changed.
         heatmaps: draw them too.
         min_score: joints below are left out, and limbs that end in one.
     """
-    drawn = _glow(image, pose) if heatmaps else image.copy()
+    ground = _glow(image, pose) if heatmaps else image
+    drawn = ground.copy()
     unit = max(1.0, pose.crop.side_px / 256)  # strokes grow with the person
     shown = pose.scores >= min_score
     for limb in pose.joints.limbs:
@@ -115,8 +116,12 @@ def overlay(image: Image, pose: PosePrediction, *, heatmaps: bool = True, min_sc
             cv2.line(drawn, *ends, _colour(limb.end), max(1, round(2 * unit)), cv2.LINE_AA)
     for k, name in enumerate(pose.joints.names):
         if shown[k]:
-            cv2.circle(drawn, _pixel(pose.keypoints_px[k]), max(2, round(4 * unit)), (255, 255, 255), -1, cv2.LINE_AA)
-            cv2.circle(drawn, _pixel(pose.keypoints_px[k]), max(1, round(3 * unit)), _colour(name), -1, cv2.LINE_AA)
+            place = _pixel(pose.keypoints_px[k])
+            cv2.circle(drawn, place, max(2, round(4 * unit)), (255, 255, 255), -1, cv2.LINE_AA)
+            cv2.circle(drawn, place, max(1, round(3 * unit)), _colour(name), -1, cv2.LINE_AA)
+            if pose.visible is not None and not pose.visible[k]:
+                hole = cv2.circle(np.zeros(drawn.shape[:2], dtype=np.uint8), place, max(1, round(2 * unit)), 1, -1)
+                drawn[hole > 0] = ground[hole > 0]
     return drawn
 
 

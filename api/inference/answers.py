@@ -15,13 +15,14 @@ from api.schemas.predict import ActionRead, FeaturesRead, HeatmapsRead, Keypoint
 from pfa_core.figures import overlay
 from pfa_core.images import write_png
 
-COCO_VISIBLE = 2
+COCO_HIDDEN, COCO_VISIBLE = 1, 2
 
 
 def pose_read(answer: PoseAnswer, *, heatmaps: bool) -> PoseRead:
     """As JSON is made of."""
     found = answer.prediction
     height_px, width_px = answer.image.shape[:2]
+    visible = [None] * len(found.joints) if found.visible is None else found.visible.tolist()
     return PoseRead(
         model=answer.model,
         width_px=width_px,
@@ -29,8 +30,16 @@ def pose_read(answer: PoseAnswer, *, heatmaps: bool) -> PoseRead:
         box=answer.box,
         joints=list(found.joints.names),
         keypoints=[
-            KeypointRead(joint=joint, x_px=round(float(x), 3), y_px=round(float(y), 3), score=round(float(score), 5))
-            for joint, (x, y), score in zip(found.joints.names, found.keypoints_px, found.scores, strict=True)
+            KeypointRead(
+                joint=joint,
+                x_px=round(float(x), 3),
+                y_px=round(float(y), 3),
+                score=round(float(score), 5),
+                visible=seen,
+            )
+            for joint, (x, y), score, seen in zip(
+                found.joints.names, found.keypoints_px, found.scores, visible, strict=True
+            )
         ],
         heatmaps=_heatmaps_read(answer) if heatmaps else None,
     )
@@ -48,8 +57,12 @@ def _heatmaps_read(answer: PoseAnswer) -> HeatmapsRead:
 
 
 def pose_npz(answer: PoseAnswer) -> bytes:
-    """A numpy archive without pickles: joints, keypoints_px (K, 2), scores (K,), heatmaps (K, h, w), cells_to_image."""
+    """A numpy archive without pickles: joints, keypoints_px (K, 2), scores (K,), heatmaps (K, h, w), cells_to_image.
+
+    And visible (K,) bool, where the model tells.
+    """
     found = answer.prediction
+    visible = {} if found.visible is None else {"visible": found.visible}
     archive = io.BytesIO()
     np.savez_compressed(
         archive,
@@ -58,19 +71,25 @@ def pose_npz(answer: PoseAnswer) -> bytes:
         scores=found.scores,
         heatmaps=found.heatmaps,
         cells_to_image=found.cells_to_image,
+        allow_pickle=False,
+        **visible,
     )
     return archive.getvalue()
 
 
 def pose_coco(answer: PoseAnswer) -> bytes:
-    """COCO keypoints JSON of one image, one person and one category, whose keypoints are the model's joints."""
+    """COCO keypoints JSON of one image, one person and one category, whose keypoints are the model's joints.
+
+    Their third number is 2, and 1 for those that are not visible.
+    """
     found = answer.prediction
     height_px, width_px = answer.image.shape[:2]
     names = found.joints.names
+    visible = np.ones(len(names), dtype=bool) if found.visible is None else found.visible
     flat = [
         number
-        for x, y in found.keypoints_px.astype(np.float64)
-        for number in (round(float(x), 2), round(float(y), 2), COCO_VISIBLE)
+        for (x, y), seen in zip(found.keypoints_px.astype(np.float64), visible, strict=True)
+        for number in (round(float(x), 2), round(float(y), 2), COCO_VISIBLE if seen else COCO_HIDDEN)
     ]
     box = answer.box or (0.0, 0.0, float(width_px), float(height_px))
     skeleton = [[names.index(limb.start) + 1, names.index(limb.end) + 1] for limb in found.joints.limbs]

@@ -59,6 +59,11 @@ class KeypointRead(BaseModel):
     x_px: float
     y_px: float
     score: float = Field(description="Height of the heatmap there; only its order means something")
+    visible: bool | None = Field(
+        None,
+        description="Whether the score reaches the threshold that was chosen for the joint on validation people; null:"
+        " the model has none",
+    )
 
 
 class HeatmapsRead(BaseModel):

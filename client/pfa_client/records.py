@@ -164,6 +164,8 @@ class Keypoint:
     x_px: float
     y_px: float
     score: float
+    visible: bool | None = None
+    """Whether it can be seen, as far as the model tells; None: it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

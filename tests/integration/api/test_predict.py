@@ -94,6 +94,25 @@ def test_coco_json_is_a_keypoints_document(service: Service, models: Models, by:
     assert (annotation["image_id"], annotation["category_id"]) == (image["id"], category["id"])
     limbs = [(category["keypoints"][start - 1], category["keypoints"][end - 1]) for start, end in category["skeleton"]]
     assert ("left_shoulder", "left_elbow") in limbs
+    assert annotation["keypoints"][2::3] == [2] * len(FLIC)  # the model has no thresholds
+
+
+def test_a_model_with_thresholds_tells_which_joints_are_visible(service: Service, client: Client, name: str) -> None:
+    plain = service.publish(name, "pose")
+    scores = PosePredictor.load(service.store.models.folder(plain))(PICTURE).scores
+    seen = [k % 3 != 0 for k in range(len(FLIC))]
+    thresholds = [float(score) - (0.02 if shown else -0.02) for score, shown in zip(scores, seen, strict=True)]
+    service.publish(name, "pose", visible_from=thresholds)
+    assert [keypoint.visible for keypoint in client.predict_pose(PNG, model=f"{name}@1").keypoints] == [None] * 9
+    assert [keypoint.visible for keypoint in client.predict_pose(PNG, model=f"{name}@2").keypoints] == seen
+    params = {"model": f"{name}@2"}
+    headers = {"Content-Type": "image/png"}
+    accept = {"Accept": "application/vnd.coco+json"}
+    coco = ask(service, "/predict/pose", headers={**headers, **accept}, params=params, content=PNG).json()
+    assert coco["annotations"][0]["keypoints"][2::3] == [2 if shown else 1 for shown in seen]
+    accept = {"Accept": "application/x-npz"}
+    archive = npz(ask(service, "/predict/pose", headers={**headers, **accept}, params=params, content=PNG))
+    assert archive["visible"].tolist() == seen
 
 
 def test_the_overlay_is_the_image_with_something_drawn_on_it(client: Client, models: Models) -> None:

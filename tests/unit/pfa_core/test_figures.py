@@ -1,5 +1,7 @@
 """Figures: what must be visible in them is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -29,7 +31,11 @@ ARM = JointSet(("left_shoulder", "left_elbow", "left_wrist"))
 
 
 def pose(
-    points: list[tuple[float, float]], *, scores: tuple[float, ...] = (1, 1, 1), cells: int = 30
+    points: list[tuple[float, float]],
+    *,
+    scores: tuple[float, ...] = (1, 1, 1),
+    visible: tuple[bool, ...] | None = None,
+    cells: int = 30,
 ) -> PosePrediction:
     crop = box_crop(None, size=(120, 120), crop_px=60)
     heatmaps = np.full((len(points), cells, cells), -1, dtype=np.float32)
@@ -39,6 +45,7 @@ def pose(
         joints=ARM,
         keypoints_px=np.array(points, dtype=np.float32),
         scores=np.array(scores, dtype=np.float32),
+        visible=None if visible is None else np.array(visible),
         heatmaps=heatmaps,
         cells_to_image=crop.cells_to_image(cells),
         crop=crop,
@@ -83,6 +90,18 @@ def test_weak_joints_and_their_limbs_are_left_out() -> None:
     touched = changed(image, drawn)
     assert touched[20, 40]
     assert not touched[40:].any()
+
+
+def test_joints_that_are_not_visible_are_hollow() -> None:
+    image = np.full((480, 480, 3), 90, dtype=np.uint8)  # strokes are twice as wide as on 256 px
+    found = pose([(20, 20), (60, 20), (60, 90)], visible=(True, True, False))
+    found = replace(found, keypoints_px=4 * found.keypoints_px, crop=box_crop(None, size=(480, 480), crop_px=60))
+    touched = changed(image, overlay(image, found, heatmaps=False))
+    assert touched[80, 80]
+    assert touched[80, 240]
+    assert not touched[358:363, 238:243].any()  # the limb does not show within the ring either
+    ring = [(x, 360) for x in (234, 246)] + [(240, 366)]
+    assert all(touched[y, x] for x, y in ring)
 
 
 def test_glow_is_where_the_heatmap_is() -> None:
