@@ -1,5 +1,6 @@
 """Job requests: presets, overrides, and what is refused."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from pfa_core.config import action, pose, pretrain, ranking, steady, untrained
+from pfa_core.config.augment import AugmentConfig
 from pfa_core.config.untrained import UntrainedConfig
 from pfa_core.errors import ConfigInvalid
 from pfa_store.specs import EvaluateSpec, FinetuneSpec, FlowSpec, IndexSpec, Objective, Preset, PretrainSpec
@@ -98,3 +100,24 @@ def test_a_job_takes_a_data_set_or_videos() -> None:
 def test_a_spec_survives_the_database() -> None:
     spec = IndexSpec(dataset="d", collection="c", model="m@1", every_frames=3, seed=4)
     assert IndexSpec.model_validate(spec.model_dump(mode="json")) == spec
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"augment": {"rotation": 5}}, "config.augment.rotation: there is no such key; there are scale, rotation_deg"),
+        ({"augment": {"scale": 2}}, "scale must lie in 0..1"),
+        ({"frozen_layers": 6}, "frozen_layers must lie in 0..5"),
+        ({"backbone_rate": 0}, "backbone_rate must lie in"),
+        ({"backbone_rate": 1.5}, "backbone_rate must lie in"),
+        ({"sub_cell": "perhaps"}, "config.sub_cell"),
+    ],
+)
+def test_pose_options_are_checked(config: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigInvalid, match=re.escape(named)):
+        FinetuneSpec(task="pose", name="x", config=config).resolve()
+
+
+def test_one_change_of_crops_leaves_the_others_off() -> None:
+    config = FinetuneSpec(task="pose", name="x", config={"augment": {"rotation_deg": 20}}).resolve()
+    assert config == replace(pose.small(), augment=AugmentConfig(rotation_deg=20))
