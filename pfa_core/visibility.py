@@ -3,7 +3,7 @@
 Axes: N people, K joints, P scores of visible joints, Q of others.
 """
 
-from typing import Literal
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +12,19 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 MIN_SCORES = 20
-"""Fewer scores of either kind decide nothing: then a joint takes the threshold of all joints together."""
+"""A joint with fewer visible scores takes the threshold of all joints together."""
 MISSED = 0.05
-"""Share of the visible joints that are given up where nothing is known of others."""
-
-Rule = Literal["balanced", "quantile"]
+"""Share of the visible joints that is given up where scores do not tell them from the others."""
+CHANCE = 0.01
+"""How often scores that tell nothing are taken for some that do."""
 
 
 def visible_thresholds(scores: Floats, visible: Flags) -> Floats | None:
     """The score from which on each joint counts as visible.
 
-    A joint with MIN_SCORES scores of both kinds gets the threshold of the best balanced accuracy of its own. Any other
-    gets that of all joints together. Where all joints together have fewer than MIN_SCORES of the others, thresholds
-    are the scores below which MISSED of the visible joints lie: of the joint where it has MIN_SCORES, else of all.
+    It is the threshold of the best balanced accuracy where the scores of the visible are larger than the others' beyond
+    chance; where they are not, or there are no others, it is the score below which MISSED of the visible lie. Each
+    joint has its own; one with fewer than MIN_SCORES visible scores takes that of all joints together.
 
     Args:
         scores: (N, K) of the joints that a model found.
@@ -36,18 +36,27 @@ def visible_thresholds(scores: Floats, visible: Flags) -> Floats | None:
     """
     if visible.sum() < MIN_SCORES:
         return None
-    rule: Rule = "balanced" if (~visible).sum() >= MIN_SCORES else "quantile"
-    of_all = _threshold(scores[visible], scores[~visible], rule)
-    needed = (MIN_SCORES, MIN_SCORES if rule == "balanced" else 0)
-    thresholds = np.full(scores.shape[1], of_all)
+    thresholds = np.full(scores.shape[1], _threshold(scores[visible], scores[~visible]))
     for k, (column, seen) in enumerate(zip(scores.T, visible.T, strict=True)):
-        if seen.sum() >= needed[0] and (~seen).sum() >= needed[1]:
-            thresholds[k] = _threshold(column[seen], column[~seen], rule)
+        if seen.sum() >= MIN_SCORES:
+            thresholds[k] = _threshold(column[seen], column[~seen])
     return thresholds
 
 
-def _threshold(positive: Floats, negative: Floats, rule: Rule) -> float:
-    return balanced_threshold(positive, negative) if rule == "balanced" else float(np.quantile(positive, MISSED))
+def _threshold(positive: Floats, negative: Floats) -> float:
+    if len(negative):
+        found = balanced_threshold(positive, negative)
+        if (positive >= found).mean() - (negative >= found).mean() > _beyond_chance(len(positive), len(negative)):
+            return found
+    return float(np.quantile(positive, MISSED))
+
+
+def _beyond_chance(num_positive: int, num_negative: int) -> float:
+    """What the largest difference of the two rates exceeds with probability CHANCE where scores tell nothing.
+
+    Source: Smirnov 1939, the one-sided two-sample test: P(difference > d) -> exp(-2 d^2 PQ / (P + Q)).
+    """
+    return math.sqrt(-math.log(CHANCE) * (num_positive + num_negative) / (2 * num_positive * num_negative))
 
 
 def balanced_threshold(positive: Floats, negative: Floats) -> float:

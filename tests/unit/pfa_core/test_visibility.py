@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pfa_core.visibility import MIN_SCORES, balanced_threshold, visible_thresholds
+from pfa_core.visibility import CHANCE, MIN_SCORES, MISSED, balanced_threshold, visible_thresholds
 
 SCORES = st.lists(st.floats(0, 1).map(lambda x: round(x, 2)), min_size=1, max_size=30)
 
@@ -40,16 +40,30 @@ def test_each_joint_has_its_own_threshold_between_its_own_scores() -> None:
     assert thresholds == pytest.approx([0.5, 0.05])
 
 
-def test_a_joint_with_few_scores_takes_the_threshold_of_all() -> None:
+def test_a_joint_with_few_visible_scores_takes_the_threshold_of_all() -> None:
     num = MIN_SCORES
     scores = np.concatenate([np.full((num, 2), 0.2), np.full((num, 2), 0.8)])
     scores[:, 1] += 0.1
     visible = np.repeat([[False, False], [True, True]], num, axis=0)
-    visible[1:num, 1] = True  # one hidden score is left to the second joint
+    visible[num:-3, 1] = False
     thresholds = visible_thresholds(scores, visible)
     assert thresholds is not None
     assert thresholds[0] == pytest.approx(0.5)
     assert thresholds[1] == balanced_threshold(scores[visible], scores[~visible])
+
+
+def test_scores_that_differ_by_chance_alone_give_up_a_twentieth() -> None:
+    """Both kinds are drawn alike, so that no threshold means anything."""
+    given_up = []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        scores = rng.uniform(0, 1, (120, 1))
+        visible = rng.uniform(0, 1, (120, 1)) < 0.7
+        threshold = visible_thresholds(scores, visible)
+        assert threshold is not None
+        given_up.append((scores[visible] < threshold[0]).mean())
+    assert np.median(given_up) == pytest.approx(MISSED, abs=0.01)
+    assert np.mean(np.array(given_up) > 0.1) <= 3 * CHANCE
 
 
 def test_without_hidden_joints_a_twentieth_of_the_visible_is_given_up() -> None:
