@@ -66,7 +66,7 @@ def paper() -> PoseConfig:
 
 
 def small() -> PoseConfig:
-    """Learns on two CPU cores: quarter width, batch norm, 128 px crops, 28 x 28 heatmaps."""
+    """Learns on two CPU cores: quarter width, batch norm, 128 px crops, 28 x 28 heatmaps read out between cells."""
     return PoseConfig(
         net=NetConfig(width=0.25, crop_px=128, norm="batch"),
         learn=LearnConfig(
@@ -75,4 +75,5 @@ def small() -> PoseConfig:
         ),
         top_cells=9,
         flip=True,
+        sub_cell=True,
     )  # fmt: skip
