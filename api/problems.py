@@ -50,6 +50,7 @@ STATUS_OF: dict[type[PfaError], HTTPStatus] = {
     core.CheckpointMismatch: HTTPStatus.CONFLICT,
     core.TrainingDiverged: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.RankLost: HTTPStatus.INTERNAL_SERVER_ERROR,
+    core.OutOfMemory: HTTPStatus.SERVICE_UNAVAILABLE,
     store.VideoNotFound: HTTPStatus.NOT_FOUND,
     store.DatasetNotFound: HTTPStatus.NOT_FOUND,
     store.JobNotFound: HTTPStatus.NOT_FOUND,

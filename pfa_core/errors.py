@@ -23,6 +23,7 @@ PfaError
   CheckpointMismatch    a checkpoint of a run with another configuration
   TrainingDiverged      the loss is not finite
   RankLost              one of the processes that train together died
+  OutOfMemory           a computation needs more memory than there is
 """
 
 from typing import ClassVar
@@ -145,3 +146,7 @@ class TrainingDiverged(PfaError):
 
 class RankLost(PfaError):
     code = "rank_lost"
+
+
+class OutOfMemory(PfaError):
+    code = "out_of_memory"

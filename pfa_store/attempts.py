@@ -4,10 +4,10 @@ A claim raises the job's fencing token; every later write of that attempt carrie
 for dead cannot change anything any more: it gets LostLease.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from pfa_core.progress import Progress
@@ -15,11 +15,21 @@ from pfa_store.database import Sessions, plain
 from pfa_store.errors import LostLease
 from pfa_store.job_record import Job, event, job_of
 from pfa_store.job_states import HELD
-from pfa_store.schema import JobRow
+from pfa_store.schema import JobEventRow, JobRow
 from pfa_store.settings import Settings
+from pfa_store.specs import Queue
+from pfa_store.turns import next_of, one_at_a_time
 
 WORKER_LOST = "worker_lost"
 """Error code of a job whose worker died more often than it may."""
+
+
+_LET_GO = {"lease_until_s": None, "eta_s": None}
+"""What no job has that no worker has."""
+
+
+_ANEW: Mapping[str, object] = {"phase": "", "step": 0, "total": 0, "metrics": {}}
+"""The progress of a job that begins from nothing."""
 
 
 class Attempts:
@@ -32,9 +42,20 @@ class Attempts:
         self._clock = clock
 
     def claim(self, job_id: str, worker: str) -> Job | None:
-        """Start an attempt if the job is queued; None if it is not (any more): safe to call twice."""
+        """Start an attempt of this very job, whatever its turn; None if it is not queued (any more)."""
+        return self._claim(JobRow.id == job_id, worker)
+
+    def claim_next(self, queue: Queue, worker: str) -> Job | None:
+        """Start an attempt of the queued job whose turn it is; None if the queue has none.
+
+        First comes the highest priority, then the API key with the fewest jobs under way in this queue, then the oldest
+        job. No two claims overlap, so each counts what the others took.
+        """
+        return self._claim(JobRow.id == next_of(queue), worker, alone=True)
+
+    def _claim(self, which: ColumnElement[bool], worker: str, *, alone: bool = False) -> Job | None:
         now = self._clock()
-        statement = update(JobRow).where(JobRow.id == job_id, JobRow.status == "queued")
+        statement = update(JobRow).where(which, JobRow.status == "queued")
         values = {
             "status": "running",
             "token": JobRow.token + 1,
@@ -44,14 +65,18 @@ class Attempts:
             "started_s": func.coalesce(JobRow.started_s, now),
         }
         with self._sessions.writing() as session:
-            row = session.scalars(statement.values(values).returning(JobRow)).one_or_none()
+            if alone:
+                one_at_a_time(session)
+            row = session.scalars(
+                statement.values(values).returning(JobRow), execution_options={"synchronize_session": False}
+            ).one_or_none()
             if row is None:
                 return None
-            session.add(event(job_id, now, "claimed", worker=worker, attempt=row.attempt))
+            session.add(event(row.id, now, "claimed", worker=worker, attempt=row.attempt))
             return job_of(row)
 
     def heartbeat(self, job: Job) -> Job:
-        """Renew the lease; the answer tells whether the job is to be cancelled.
+        """Renew the lease; the answer tells whether the job is to be cancelled or paused.
 
         Raises:
             LostLease: another attempt has begun, or the job is over.
@@ -98,8 +123,26 @@ class Attempts:
         """Call when the process is gone. Raises: LostLease."""
         return self._finish(job, "cancelled", data={})
 
+    def finish_pause(self, job: Job) -> Job:
+        """Call when the process is gone; the attempt does not count. Raises: LostLease."""
+        with self._sessions.writing() as session:
+            return self._paused(session, self._change(session, job, token=job.token))
+
+    def halve_batch(self, job: Job, message: str, *, batch_size: int) -> Job:
+        """Queue a job whose memory ran out again, to train from the beginning with half its batch, `batch_size`.
+
+        The attempt does not count. Where it was to be cancelled or paused, it is.
+
+        Raises:
+            LostLease: another attempt has begun, or the job is over.
+        """
+        with self._sessions.writing() as session:
+            now_held = self._change(session, job, half_batch=True, **_ANEW)
+            session.add(event(job.id, self._clock(), "out_of_memory", message=message, batch_size=batch_size))
+            return self._release(session, now_held, "memory ran out", counts=False)
+
     def hand_back(self, job: Job, reason: str, *, counts: bool = True) -> Job:
-        """Queue the job again, to go on from its last checkpoint; where it was to be cancelled, it is.
+        """Queue the job again, to go on from its last checkpoint; where it was to be cancelled or paused, it is.
 
         `counts`: the attempt is one of `max_attempts` (its process died); false for a worker that was shut down.
 
@@ -127,24 +170,29 @@ class Attempts:
 
     def _release(self, session: Session, job: Job, reason: str, *, counts: bool) -> Job:
         now = self._clock()
+        match job.status:
+            case "cancelling":
+                session.add(event(job.id, now, "cancelled"))
+                return self._change(session, job, status="cancelled", finished_s=now, **_LET_GO)
+            case "pausing":
+                return self._paused(session, job)
         attempt = job.attempt if counts else job.attempt - 1
-        ended = {"finished_s": now, "lease_until_s": None, "eta_s": None}
-        if job.status == "cancelling":
-            session.add(event(job.id, now, "cancelled"))
-            return self._change(session, job, status="cancelled", **ended)
-        if attempt >= self._max_attempts:
-            message = f"The job was started {attempt} times and its worker was lost each time: {reason}."
+        if counts and attempt >= self._max_attempts:
+            message = _lost_each_time([*_earlier_reasons(session, job), reason])
+            error = {"error_code": WORKER_LOST, "error_message": message}
             session.add(event(job.id, now, "failed", code=WORKER_LOST, message=message))
-            return self._change(session, job, status="failed", error_code=WORKER_LOST, error_message=message, **ended)
-        session.add(event(job.id, now, "handed_back", reason=reason, attempt=attempt))
-        return self._change(
-            session, job, status="queued", attempt=attempt, worker=None, lease_until_s=None, rung_s=None, eta_s=None
-        )
+            return self._change(session, job, status="failed", attempt=attempt, finished_s=now, **_LET_GO, **error)
+        session.add(event(job.id, now, "handed_back", reason=reason, attempt=attempt, counts=counts))
+        return self._change(session, job, status="queued", attempt=attempt, rung_s=None, worker=None, **_LET_GO)
+
+    def _paused(self, session: Session, job: Job) -> Job:
+        session.add(event(job.id, self._clock(), "paused"))
+        return self._change(session, job, status="paused", attempt=job.attempt - 1, worker=None, **_LET_GO)
 
     def _finish(self, job: Job, status: str, *, data: Mapping[str, Any], **values: object) -> Job:
         now = self._clock()
         with self._sessions.writing() as session:
-            done = self._change(session, job, status=status, finished_s=now, lease_until_s=None, eta_s=None, **values)
+            done = self._change(session, job, status=status, finished_s=now, **_LET_GO, **values)
             session.add(event(job.id, now, status, **data))
             return done
 
@@ -158,6 +206,26 @@ class Attempts:
         if row is None:
             raise LostLease(f"Attempt {job.token} of job {job.id} is no longer the one that may write.")
         return job_of(row)
+
+
+def _earlier_reasons(session: Session, job: Job) -> list[str]:
+    """Why the attempts before this one ended, as far as they count, since the job was added or tried anew."""
+    kinds = ("handed_back", "retried")
+    found = session.scalars(
+        select(JobEventRow).where(JobEventRow.job_id == job.id, JobEventRow.kind.in_(kinds)).order_by(JobEventRow.id)
+    )
+    reasons: list[str] = []
+    for row in found:
+        if row.kind == "retried":
+            reasons = []
+        elif row.data.get("counts", True):
+            reasons.append(row.data["reason"])
+    return reasons
+
+
+def _lost_each_time(reasons: Sequence[str]) -> str:
+    told = "; ".join(f"attempt {number}: {reason}" for number, reason in enumerate(reasons, start=1))
+    return f"The job was started {len(reasons)} times and its worker was lost each time. {told[0].upper()}{told[1:]}."
 
 
 def hold(session: Session, job: Job) -> None:

@@ -71,9 +71,9 @@ class Files:
     def job(self, job_id: str) -> Path:
         return self.root / "jobs" / job_id
 
-    def job_work(self, job_id: str) -> Path:
-        """Checkpoints and scratch, kept from attempt to attempt."""
-        return self.job(job_id) / "work"
+    def job_work(self, job_id: str, *, half_batch: bool = False) -> Path:
+        """Checkpoints and scratch, kept from attempt to attempt. With half the batch a job is another run."""
+        return self.job(job_id) / ("work-half" if half_batch else "work")
 
     def job_out(self, job_id: str, token: int) -> Path:
         """What one attempt makes; published by renaming it."""
@@ -83,9 +83,12 @@ class Files:
         """What an attempt leaves for users to fetch; they see it once that attempt's job has succeeded."""
         return self.job(job_id) / f"files-{token}"
 
-    def job_metrics(self, job_id: str) -> Path:
+    def job_metrics(self, job_id: str, *, half_batch: bool = False) -> Path:
         """Where a training job writes its curve, a JSON object a line."""
-        return self.job_work(job_id) / "metrics.jsonl"
+        return self.job_work(job_id, half_batch=half_batch) / "metrics.jsonl"
+
+    def job_checkpoints(self, job_id: str, *, half_batch: bool = False) -> Path:
+        return self.job_work(job_id, half_batch=half_batch) / "checkpoints"
 
     def job_log(self, job_id: str) -> Path:
         return self.job(job_id) / "log.txt"

@@ -26,6 +26,10 @@ class Job:
     metrics: Mapping[str, Any]
     attempt: int
     """How often it was started."""
+    priority: int
+    """-10..10; of the queued jobs the highest is done first."""
+    half_batch: bool
+    """Memory ran out, so it trains with half of the batch size that was asked for."""
     token: int
     """Fencing token of the newest attempt."""
     worker: str | None

@@ -1,21 +1,21 @@
 """Jobs: the database is the truth about them. Every change of state is one compare-and-set statement.
 
-What a user asks for is here (add, look, cancel); what a worker does with a claimed job is in `attempts.py`.
+Adding and looking is here; what users ask of a job (cancel, pause, ...) is in `job_requests.py`, and what a worker does
+with a claimed one in `attempts.py`.
 """
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from pfa_store.attempts import Attempts
 from pfa_store.database import Sessions
-from pfa_store.errors import JobNotFound, JobStateConflict
 from pfa_store.idempotency import Once, earlier_job, remember
 from pfa_store.job_record import Job, JobEvent, event, job_of
-from pfa_store.job_states import JobStatus
+from pfa_store.job_requests import JobRequests
+from pfa_store.job_states import HELD, JobStatus
 from pfa_store.paging import Page, newest_first
 from pfa_store.records import record_of
 from pfa_store.schema import JobEventRow, JobRow
@@ -23,8 +23,8 @@ from pfa_store.settings import Settings
 from pfa_store.specs import QUEUE_OF, JobKind, Spec
 
 
-class Jobs(Attempts):
-    """All jobs. `Attempts` adds what needs a fencing token."""
+class Jobs(JobRequests):
+    """All jobs."""
 
     def __init__(self, sessions: Sessions, settings: Settings, clock: Callable[[], float]) -> None:
         super().__init__(sessions, settings, clock)
@@ -65,6 +65,7 @@ class Jobs(Attempts):
         left_out: Sequence[Mapping[str, Any]],
     ) -> Job:
         now = self._clock()
+        plain = spec.model_dump(mode="json") if isinstance(spec, Spec) else dict(spec)
         with self._sessions.writing() as session:
             earlier = None if once is None else earlier_job(session, once)
             if earlier is not None:
@@ -73,13 +74,15 @@ class Jobs(Attempts):
                 id=f"job_{uuid.uuid4().hex}",
                 kind=kind,
                 queue=QUEUE_OF[kind],
-                spec=spec.model_dump(mode="json") if isinstance(spec, Spec) else dict(spec),
+                spec=plain,
                 status="queued",
                 phase="",
                 step=0,
                 total=0,
                 metrics={},
                 attempt=0,
+                priority=plain.get("priority", 0),
+                half_batch=False,
                 token=0,
                 created_s=now,
                 key_id=key_id,
@@ -91,14 +94,6 @@ class Jobs(Attempts):
             if once is not None:
                 remember(session, once, job_id=row.id, now_s=now)
             session.flush()
-            return job_of(row)
-
-    def get(self, job_id: str) -> Job:
-        """Raises: JobNotFound."""
-        with self._sessions.reading() as session:
-            row = session.get(JobRow, job_id)
-            if row is None:
-                raise JobNotFound(f"There is no job {job_id!r}.")
             return job_of(row)
 
     def list(
@@ -152,30 +147,6 @@ class Jobs(Attempts):
         with self._sessions.reading() as session:
             return tuple(record_of(JobEvent, row) for row in session.scalars(statement))
 
-    def request_cancel(self, job_id: str) -> Job:
-        """Cancel a queued job at once; ask a running one to stop. Asking again changes nothing.
-
-        Raises:
-            JobNotFound: there is no such job.
-            JobStateConflict: it has already succeeded or failed.
-        """
-        now = self._clock()
-        with self._sessions.writing() as session:
-            waiting = update(JobRow).where(JobRow.id == job_id, JobRow.status == "queued")
-            row = session.scalars(waiting.values(status="cancelled", finished_s=now).returning(JobRow)).one_or_none()
-            if row is not None:
-                session.add(event(job_id, now, "cancelled"))
-                return job_of(row)
-            running = update(JobRow).where(JobRow.id == job_id, JobRow.status == "running")
-            row = session.scalars(running.values(status="cancelling").returning(JobRow)).one_or_none()
-            if row is not None:
-                session.add(event(job_id, now, "cancelling"))
-                return job_of(row)
-        job = self.get(job_id)
-        if job.status in ("succeeded", "failed"):
-            raise JobStateConflict(f"The job has already {job.status}; it cannot be cancelled.", status=job.status)
-        return job
-
     def mark_rung(self, job_id: str) -> None:
         """Note that the workers were told of a queued job."""
         with self._sessions.writing() as session:
@@ -187,3 +158,17 @@ class Jobs(Attempts):
         statement = select(JobRow).where(JobRow.status == "queued", silent).order_by(JobRow.created_s, JobRow.id)
         with self._sessions.reading() as session:
             return tuple(job_of(row) for row in session.scalars(statement.limit(1000)))
+
+    def thin_events(self) -> None:
+        """Forget the oldest progress of jobs under way where there is more of it than `max_events`."""
+        told = select(JobEventRow.id).where(JobEventRow.kind == "progress").order_by(JobEventRow.id.desc())
+        with self._sessions.reading() as session:
+            held = list(session.scalars(select(JobRow.id).where(JobRow.status.in_(HELD))))
+        for job_id in held:
+            of_job = JobEventRow.job_id == job_id
+            with self._sessions.reading() as session:
+                last = session.scalar(told.where(of_job).offset(self._settings.max_events).limit(1))
+            if last is not None:
+                old = (of_job, JobEventRow.kind == "progress", JobEventRow.id <= last)
+                with self._sessions.writing() as session:
+                    session.execute(delete(JobEventRow).where(*old))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, MetaData, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, MetaData, String, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 BIG = BigInteger().with_variant(Integer, "sqlite")
@@ -92,6 +92,9 @@ class JobRow(Base):
     eta_s: Mapped[float | None]
     metrics: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     attempt: Mapped[int] = mapped_column(default=0)
+    priority: Mapped[int] = mapped_column(default=0, server_default="0")
+    half_batch: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Memory ran out: it goes on with half of the batch size that was asked for."""
     token: Mapped[int] = mapped_column(BIG, default=0)
     """Fencing token: incremented by every claim, carried by every write of that attempt."""
     worker: Mapped[str | None]
@@ -115,7 +118,8 @@ class JobEventRow(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
     at_s: Mapped[float]
     kind: Mapped[str] = mapped_column(String(30))
-    """`queued claimed phase progress left_out cancelling succeeded failed cancelled handed_back`."""
+    """`queued claimed phase progress left_out pausing paused resumed cancelling succeeded failed cancelled handed_back
+    out_of_memory retried`."""
     data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
 
@@ -146,6 +150,21 @@ class JobItemRow(Base):
     lease_until_s: Mapped[float | None]
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
+
+
+class WorkerRow(Base):
+    """A worker of a queue. Only `pfa_store/workers` changes one."""
+
+    __tablename__ = "workers"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int] = mapped_column(BIG)
+    queue: Mapped[str] = mapped_column(String(20))
+    version: Mapped[str]
+    job_id: Mapped[str | None] = mapped_column(String(40))
+    """What it last took, until it is through with it."""
+    started_s: Mapped[float]
+    seen_s: Mapped[float]
 
 
 class ModelRow(Base):

@@ -50,6 +50,18 @@ class Settings(BaseSettings):
     )
     cancel_grace_s: float = Field(default=30, gt=0, description="From asking a job to stop to killing it, seconds")
     max_attempts: int = Field(default=3, ge=1, description="Times that a job is started before it fails for good")
+    stall_s: float = Field(
+        default=3600,
+        ge=0,
+        description="A job whose progress stands still for this long is started again, seconds; 0: never. Choose more"
+        " than the longest step takes, such as a validation or PFA_DECODE_TIMEOUT_S",
+    )
+    max_log_bytes: int = Field(
+        default=16 * 2**20, ge=1024, description="A job's log is moved aside at this size, and one such part is kept"
+    )
+    max_events: int = Field(
+        default=2000, ge=1, description="Progress events kept of a job; the oldest go, all other events stay"
+    )
 
     max_batch: int = Field(default=16, ge=1, description="Most images that one forward pass answers")
     max_queue: int = Field(default=128, ge=1, description="Most images waiting for a forward pass; more answer 503")

@@ -6,7 +6,7 @@ A body names a preset and may override single values: `{"preset": "small", "conf
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -43,6 +43,7 @@ Preset = Literal["small", "paper"]
 Objective = Literal["motion", "ranking", "steady", "random"]
 JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index"]
 Queue = Literal["flow", "train"]
+QUEUES: tuple[Queue, ...] = get_args(Queue)
 
 QUEUE_OF: dict[JobKind, Queue] = {
     "flow": "flow",
@@ -61,6 +62,7 @@ class Spec(BaseModel):
     dataset: str | None = Field(default=None, description="Id or name of a data set")
     seed: int = Field(default=0, ge=0, lt=2**31, description="Decides every random choice of the job")
     config: dict[str, Any] = Field(default_factory=dict, description="Overrides single values of the preset")
+    priority: int = Field(default=0, ge=-10, le=10, description="Of the queued jobs the highest is done first")
 
 
 class VideosSpec(Spec):

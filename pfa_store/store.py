@@ -19,6 +19,7 @@ from pfa_store.packs import Packs
 from pfa_store.queue import Doorbell
 from pfa_store.settings import Settings
 from pfa_store.videos import Videos
+from pfa_store.workers import Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Store:
     datasets: Datasets
     jobs: Jobs
     items: Items
+    workers: Workers
     models: Models
     collections: Collections
     keys: Keys
@@ -66,6 +68,7 @@ class Store:
             datasets=Datasets(sessions, files, images, clock),
             jobs=jobs,
             items=Items(sessions, settings, clock),
+            workers=Workers(sessions, settings, clock),
             models=Models(sessions, files, clock),
             collections=Collections(sessions, files, clock),
             keys=Keys(sessions, files, clock),

@@ -7,6 +7,7 @@ from pfa_core.progress import Progress
 from pfa_store.errors import IdempotencyConflict, JobNotFound, JobStateConflict, LostLease
 from pfa_store.idempotency import KEEP_S, Once
 from pfa_store.job_record import Job
+from pfa_store.settings import Settings
 from pfa_store.specs import EvaluateSpec, PretrainSpec
 from pfa_store.store import Store
 from tests.integration.store.clock import Clock
@@ -211,6 +212,24 @@ def test_events_are_read_from_where_one_stopped(store: Store) -> None:
     assert store.jobs.events(held.id, limit=1) == (first,)
     with pytest.raises(JobNotFound):
         store.jobs.events("job_none")
+
+
+def test_old_progress_is_forgotten_and_nothing_else(settings: Settings, clock: Clock) -> None:
+    store = Store.open(settings.model_copy(update={"max_events": 5}), clock=clock)
+    held, other = claimed(store), claimed(store)
+    store.jobs.note(held, "left_out", {"file": "a"})
+    for n in range(12):
+        store.jobs.progress(held, Progress(phase="train", step=n, total=12))
+    store.jobs.progress(other, Progress(phase="train", step=1, total=12))
+    last = store.jobs.events(held.id)[-1].id
+    store.jobs.thin_events()
+    store.jobs.thin_events()
+    told = store.jobs.events(held.id)
+    assert [event.data["step"] for event in told if event.kind == "progress"] == [7, 8, 9, 10, 11]
+    assert [event.kind for event in told if event.kind != "progress"] == ["queued", "claimed", "left_out", "phase"]
+    assert told[-1].id == last
+    assert kinds(store, other) == ["queued", "claimed", "phase", "progress"]
+    store.close()
 
 
 def test_unknown_jobs_are_not_found(store: Store) -> None:
