@@ -5,7 +5,7 @@ Axes: D length of a feature.
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,13 +71,16 @@ def fill_gallery(
     filled = _Rows()
     left_out: list[LeftOut] = []
     for number, source in enumerate(sources, start=1):
+        told = _told(number - 1, sources, filled)
         try:
-            rows = _rows_of(source, extractor, every_frames=every_frames, limits=limits or DecodeLimits())
+            rows = yield from _rows_of(
+                source, extractor, every_frames=every_frames, limits=limits or DecodeLimits(), told=told
+            )
         except InputError as error:
             left_out.append(LeftOut.of(error, name=source.name, path=source.path))
         else:
             filled.extend(rows)
-        yield Progress(phase="features", step=number, total=len(sources), metrics={"num_items": len(filled.items)})
+        yield _told(number, sources, filled)
     if not filled.items:
         raise DatasetUnsuitable(
             f"There is not one image or video frame to put into the gallery.{reasons(left_out)}",
@@ -102,8 +105,15 @@ class _Rows:
         self.features.extend(more.features)
 
 
-def _rows_of(source: GallerySource, extractor: FeatureExtractor, *, every_frames: int, limits: DecodeLimits) -> _Rows:
-    """All pictures of one source. Raises: InputError."""
+def _told(number: int, sources: Sequence[GallerySource], filled: _Rows) -> Progress:
+    """After so many sources."""
+    return Progress(phase="features", step=number, total=len(sources), metrics={"num_items": len(filled.items)})
+
+
+def _rows_of(
+    source: GallerySource, extractor: FeatureExtractor, *, every_frames: int, limits: DecodeLimits, told: Progress
+) -> Generator[Progress, None, _Rows]:
+    """All pictures of one source. After every batch it yields `told` with so many items more. Raises: InputError."""
     rows = _Rows()
     waiting: list[torch.Tensor] = []
     short_side_px = extractor.config.net.crop_px
@@ -115,6 +125,7 @@ def _rows_of(source: GallerySource, extractor: FeatureExtractor, *, every_frames
             if len(waiting) == _BATCH:
                 rows.features.append(extractor.forward(torch.cat(waiting)).numpy())
                 waiting.clear()
+                yield replace(told, metrics={"num_items": told.metrics["num_items"] + len(rows.items)})
     if waiting:
         rows.features.append(extractor.forward(torch.cat(waiting)).numpy())
     return rows

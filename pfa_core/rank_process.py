@@ -5,6 +5,7 @@ It reads from its standard input what to do (pickled by its parent), and writes 
 """
 
 import contextlib
+import faulthandler
 import json
 import os
 import pickle
@@ -19,6 +20,7 @@ import torch
 
 from pfa_core.errors import PfaError
 from pfa_core.lifeline import die_with
+from pfa_core.out_of_memory import out_of_memory
 from pfa_core.progress import Progress
 from pfa_core.ranks import Ranks
 
@@ -32,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     """Take part; returns the exit status."""
     parent, pipe, rank, count, device, meeting = arguments
     die_with(int(parent))
+    faulthandler.register(signal.SIGUSR1)  # who watches the job may want to know where it hangs
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which passes it on
     tell = os.fdopen(int(pipe), "w", buffering=1)  # closed by the end of the process: that is how the parent learns it
     recipe: Recipe = pickle.load(sys.stdin.buffer)  # noqa: S301  # it comes from the parent alone
@@ -40,11 +43,20 @@ def main(arguments: Sequence[str]) -> int:
     try:
         status = _take_part(recipe, ranks, tell)
     except PfaError as error:
-        body = {"code": error.code, "message": str(error), "facts": error.facts}
-        tell.write(json.dumps({"error": body}, default=str) + "\n")
-        return FAILED
+        return _failed(error, tell)
+    except (MemoryError, RuntimeError) as error:
+        no_memory = out_of_memory(error)
+        if no_memory is None:
+            raise
+        return _failed(no_memory, tell)
     ranks.leave()
     return status
+
+
+def _failed(error: PfaError, tell: TextIO) -> int:
+    body = {"code": error.code, "message": str(error), "facts": error.facts}
+    tell.write(json.dumps({"error": body}, default=str) + "\n")
+    return FAILED
 
 
 def _take_part(recipe: Recipe, ranks: Ranks, tell: TextIO) -> int:

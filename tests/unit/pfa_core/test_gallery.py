@@ -1,5 +1,7 @@
 """Filling a gallery from images and videos."""
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from pfa_core.nets.action import ActionNet
 from pfa_core.predict import FeatureExtractor
 from pfa_core.progress import Progress, run_to_end
 from tests.unit.pfa_core.pictures import damaged_clip, damaged_jpeg, stripes, write_clip
+from tests.unit.pfa_core.test_video_sandbox import children
 
 NET = NetConfig(width=1 / 16, crop_px=64, norm="batch")
 
@@ -80,6 +83,25 @@ def test_what_does_not_read_is_left_out_whole(tmp_path: Path) -> None:
     query = extractor()(stripes(upright=True, seed=0))[None]
     found, wanted = (index.search(query, k=4)[0] for index in (gallery.index, alone))
     assert [(near.item, near.distance) for near in found] == [(near.item, near.distance) for near in wanted]
+
+
+def test_a_long_video_tells_how_far_it_is_and_cannot_kill_who_reads_it(tmp_path: Path) -> None:
+    """Its decoder dies in the middle: it is left out whole, and the next one is read."""
+    frames = [stripes(upright=False, seed=n % 7) for n in range(300)]
+    sources = [
+        GallerySource(source="v1", name="long.avi", path=write_clip(tmp_path / "long.avi", frames)),
+        GallerySource(source="v2", name="short.avi", path=write_clip(tmp_path / "short.avi", frames[:3])),
+    ]
+    before = children()
+    steps = fill_gallery(sources, extractor(), every_frames=1)
+    told = [next(steps), next(steps)]
+    assert [(one.step, one.total, one.metrics["num_items"]) for one in told] == [(0, 2, 32), (0, 2, 64)]
+    (decoder,) = children() - before
+    os.kill(decoder, signal.SIGSEGV)
+    gallery = run_to_end(steps, told.append)
+    assert [(one.name, one.code) for one in gallery.left_out] == [("long.avi", "video_unreadable")]
+    assert [item.source for item in gallery.index.items] == ["v2"] * 3
+    assert (told[-1].step, told[-1].metrics["num_items"]) == (2, 3)
 
 
 def test_nothing_to_put_in_is_refused_with_the_reasons(tmp_path: Path) -> None:
