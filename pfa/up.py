@@ -22,8 +22,8 @@ from pfa_store.settings import Settings
 from pfa_store.store import Store
 
 _READY_TIMEOUT_S = 120.0
-_WORKER_GRACE_S = 45.0
-"""A worker may need `cancel_grace_s` for a checkpoint before it goes."""
+_WORKER_MARGIN_S = 15.0
+"""A worker may need `cancel_grace_s` for a checkpoint, and this to go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,8 @@ def _start_processes(settings: Settings, children: Children, broker_url: str) ->
     for queue in ("flow", "train"):
         command = (python, "-m", "workers.serve", "--queue", queue)
         log = logs / f"worker-{queue}.log"
-        children.start(Child(name=f"{queue} worker", command=command, env=env, log=log, grace_s=_WORKER_GRACE_S))
+        grace_s = settings.cancel_grace_s + _WORKER_MARGIN_S
+        children.start(Child(name=f"{queue} worker", command=command, env=env, log=log, grace_s=grace_s))
 
 
 def environment(settings: Settings, broker_url: str) -> dict[str, str]:

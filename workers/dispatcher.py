@@ -1,12 +1,9 @@
 """Keeps jobs moving whatever happened to workers or broker: takes jobs from the silent, rings for the unheard."""
 
 import logging
-from typing import get_args
 
-from pfa_store.specs import Queue
+from pfa_store.specs import QUEUES
 from pfa_store.store import Store
-
-QUEUES: tuple[Queue, ...] = get_args(Queue)
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +13,8 @@ def tick(store: Store) -> None:
 
     A job that was never announced, or was handed back, is announced at once. One that was is announced again only
     while its queue is empty: behind a long job every message would otherwise be repeated each minute. A message that
-    was lost is thus made good once the others are through.
+    was lost is thus made good once the others are through. Any message will do for any job of its queue, and one too
+    many does no harm: who finds nothing to claim goes on waiting.
 
     Raises:
         StoreUnavailable: the database does not answer; the next round will do it.
@@ -25,6 +23,8 @@ def tick(store: Store) -> None:
     for job in store.jobs.reap(now_s):
         logger.warning("job %s was taken from a silent worker and is %s", job.id, job.status)
     store.idempotency.forget(now_s)
+    store.workers.forget(now_s)
+    store.jobs.thin_events()
     due = store.jobs.due_for_ringing(now_s)
     for queue in QUEUES:
         jobs = [job for job in due if job.queue == queue]

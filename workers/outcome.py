@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pfa_core.errors import PfaError
+from pfa_core.out_of_memory import out_of_memory
 from pfa_store.errors import DiskFull
 from pfa_store.files import FULL, Files, is_full
 
@@ -34,8 +35,9 @@ class Outcome:
     @staticmethod
     def of(error: Exception) -> "Outcome":
         """How a job ends that this error ended: what is not deliberate is named only where its user can help."""
-        if isinstance(error, PfaError):
-            return Outcome(code=error.code, message=str(error))
+        deliberate = error if isinstance(error, PfaError) else out_of_memory(error)
+        if deliberate is not None:
+            return Outcome(code=deliberate.code, message=str(deliberate))
         if is_full(error):
             return Outcome(code=DiskFull.code, message=f"{FULL} Then start the job again.")
         return Outcome(code="internal", message="An unexpected error; the job's log has the details.")

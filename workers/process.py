@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import BinaryIO, Self
 
 
@@ -47,6 +48,13 @@ class ChildProcess:
         """SIGTERM to the whole group."""
         self._signal_group(signal.SIGTERM)
 
+    def dump_stacks(self) -> None:
+        """SIGUSR1 to those of the group that catch it: they write all their stacks to where they write errors."""
+        for pid in group_members(self.pid):
+            if _catches(pid, signal.SIGUSR1):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGUSR1)
+
     def kill(self) -> None:
         """SIGKILL to the whole group."""
         self._signal_group(signal.SIGKILL)
@@ -61,3 +69,26 @@ class ChildProcess:
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
+
+
+def group_members(group: int) -> list[int]:
+    """The processes of a group that live just now."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                _, _, after_name = (folder / "stat").read_text().rpartition(")")
+                state, _, its_group, *_ = after_name.split()
+                if int(its_group) == group and state != "Z":
+                    found.append(int(folder.name))
+    return found
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal; one without would be ended by it."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            name, _, mask = line.partition(":")
+            if name == "SigCgt":
+                return bool(int(mask, 16) >> (number - 1) & 1)
+    return False

@@ -9,6 +9,7 @@ from torch import nn
 from pfa_core.manifest import Lineage, ModelConfig
 from pfa_core.models import library_version, save_model
 from pfa_store.models import ModelVersion
+from workers.batch_size import reduced
 from workers.left_out import noted
 from workers.work import JobResult, Work
 
@@ -53,4 +54,4 @@ def already_published(work: Work) -> JobResult | None:
 
 def model_result(work: Work, model: ModelVersion) -> JobResult:
     """The result document of a training job."""
-    return {"model": model.ref, "metrics": dict(model.metrics), "left_out": noted(work)}
+    return {"model": model.ref, "metrics": dict(model.metrics), "left_out": noted(work), **reduced(work.job)}

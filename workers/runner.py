@@ -4,6 +4,7 @@ torch is imported here, by the handlers, and nowhere else among the workers.
 """
 
 import contextlib
+import faulthandler
 import logging
 import signal
 import sys
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str]) -> int:
     die_with(int(parent_pid))
     stop = StopFlag()
     signal.signal(signal.SIGTERM, stop.set)
+    faulthandler.enable()  # what crashes leaves its stacks in the log, and so does
+    faulthandler.register(signal.SIGUSR1)  # what hangs, once its supervisor asks for them
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the whole service; the supervisor passes it on
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     store = Store.open(Settings(), migrate=False)
@@ -71,10 +74,10 @@ def main(arguments: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _alone(work: Work) -> Iterator[None]:
-    """Hold the work folder: an earlier attempt that somehow still lives is waited for, not written beside."""
+    """Hold the job's folder: an earlier attempt that somehow still lives is waited for, not written beside."""
     work.folder.mkdir(parents=True, exist_ok=True)
     work.out.mkdir(parents=True, exist_ok=True)
-    with locked(work.folder / ".lock"):
+    with locked(work.store.files.job(work.job.id) / ".lock"):
         yield
 
 

@@ -6,19 +6,23 @@ left.
 """
 
 import argparse
+import contextlib
 import logging
 import math
 import os
 import signal
+import socket
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pfa_store.errors import StoreUnavailable
 from pfa_store.settings import Settings
+from pfa_store.specs import QUEUES, Queue
 from pfa_store.store import Store
-from workers.dispatcher import QUEUES, tick
+from pfa_store.workers import installed_version
+from workers.dispatcher import tick
 from workers.process import ChildProcess
 from workers.supervisor import environment_of
 
@@ -36,8 +40,8 @@ def main(arguments: Sequence[str]) -> int:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(prog="python -m workers.serve", description=__doc__)
     parser.add_argument("--queue", default=",".join(QUEUES), help="queues to serve, separated by commas")
-    queues = [name.strip() for name in parser.parse_args(arguments).queue.split(",")]
-    unknown = sorted(set(queues) - set(QUEUES))
+    names = [name.strip() for name in parser.parse_args(arguments).queue.split(",")]
+    unknown = sorted(set(names) - set(QUEUES))
     if unknown:
         parser.error(f"there is no queue {', '.join(unknown)}; there are {', '.join(QUEUES)}")
     settings = Settings()
@@ -46,13 +50,13 @@ def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
-        return serve(settings, queues)
+        return serve(settings, [queue for queue in QUEUES if queue in names])
     except StoreUnavailable as error:
         logger.error("%s", error)
         return 1
 
 
-def serve(settings: Settings, queues: Sequence[str]) -> int:
+def serve(settings: Settings, queues: Sequence[Queue]) -> int:
     """Run workers for `queues` until SIGTERM or SIGINT.
 
     Raises:
@@ -62,7 +66,7 @@ def serve(settings: Settings, queues: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
     store = Store.open(settings)
-    workers = [Worker(queue, environment_of(settings)) for queue in queues]
+    workers = [Worker(queue, store) for queue in queues]
     warming: ChildProcess | None = ChildProcess.start(
         "workers.warm", [str(os.getpid())], environment=environment_of(settings)
     )
@@ -74,6 +78,8 @@ def serve(settings: Settings, queues: Sequence[str]) -> int:
             for worker in workers:
                 worker.keep_running(time.monotonic())
             try:
+                for worker in workers:
+                    store.workers.beat(worker.entry)
                 tick(store)
             except StoreUnavailable as error:
                 logger.warning("%s", error)
@@ -86,6 +92,8 @@ def serve(settings: Settings, queues: Sequence[str]) -> int:
         deadline_s = time.monotonic() + settings.cancel_grace_s + MARGIN_S
         for worker in workers:
             worker.end(deadline_s)
+            with contextlib.suppress(StoreUnavailable):
+                store.workers.leave(worker.entry)
         store.close()
     return 0
 
@@ -93,9 +101,11 @@ def serve(settings: Settings, queues: Sequence[str]) -> int:
 class Worker:
     """A Celery process for one queue."""
 
-    def __init__(self, queue: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, queue: Queue, store: Store) -> None:
+        """Raises: StoreUnavailable: it cannot be entered in the list of workers."""
+        self.entry = store.workers.enter(queue, host=socket.gethostname(), pid=os.getpid(), version=installed_version())
         self._queue = queue
-        self._environment = environment
+        self._environment = environment_of(store.settings)
         self._process: ChildProcess | None = None
         self._started_s = -math.inf
 
@@ -106,7 +116,7 @@ class Worker:
             self._process = None
         if self._process is None and now_s - self._started_s >= RESTART_S:
             self._started_s = now_s
-            arguments = [self._queue, str(os.getpid())]
+            arguments = [self._queue, str(os.getpid()), self.entry.id]
             self._process = ChildProcess.start("workers.app", arguments, environment=self._environment)
 
     def ask_to_stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Runs a claimed job in a process of its own and keeps watch: renews the lease, passes on a cancellation, settles.
+"""Runs a job in a process of its own and keeps watch: renews the lease, passes on what users ask, settles.
 
 This is what the Celery task does. It is free of torch, so a pool process stays small and GPU memory always comes back.
 """
@@ -12,15 +12,20 @@ import time
 from collections.abc import Iterator, Mapping
 from types import FrameType
 
-from pfa_store.errors import LostLease, StoreUnavailable
+from pfa_core.errors import OutOfMemory
+from pfa_store.errors import DiskFull, JobNotFound, LostLease, StoreUnavailable
 from pfa_store.files import disk_errors
+from pfa_store.job_log import JobLog
 from pfa_store.job_record import Job
+from pfa_store.job_states import STOPPING
 from pfa_store.settings import Settings
 from pfa_store.store import Store
 from pfa_store.tuning import TUNING
+from workers.batch_size import smaller_batch
 from workers.helping import help_with
 from workers.outcome import STOPPED, Outcome
 from workers.process import ChildProcess
+from workers.stall import StallWatch
 
 POLL_S = 0.2
 """How soon a cancellation or the end of the process is noticed."""
@@ -28,26 +33,55 @@ POLL_S = 0.2
 logger = logging.getLogger(__name__)
 
 
-def run_job(job_id: str, store: Store) -> None:
-    """Run a job if it is queued; safe to call any number of times.
+LEAVING = 0.8
+"""Share of `cancel_grace_s` that a job has when its worker is shut down: the worker must be gone in that time."""
+DUMP_S = 2.0
+"""How long a process that hangs has for its stacks."""
+
+
+def run_job(job_id: str, store: Store, worker_id: str | None = None) -> None:
+    """Run the job whose turn it is in the queue of the job that the bell rang for; safe to call any number of times.
+
+    One bell is one claim, of whichever job, so there are as many claims as jobs. A worker that is told to leave before
+    it claims one leaves it to others: the dispatcher rings again.
 
     Raises:
-        StoreUnavailable: the database did not answer when the job was to be claimed.
+        StoreUnavailable: the database did not answer when a job was to be claimed.
     """
-    job = store.jobs.claim(job_id, f"{socket.gethostname()}:{os.getpid()}")
-    if job is not None:
-        with _told_to_stop() as stop:
-            Supervisor(store, job, stop).run()
+    with told_to_stop() as stop:
+        try:
+            queue = store.jobs.get(job_id).queue
+        except JobNotFound:
+            return
+        job = None if stop.is_set else store.jobs.claim_next(queue, f"{socket.gethostname()}:{os.getpid()}")
+        if job is not None:
+            with _listed(store, worker_id, job.id):
+                Supervisor(store, job, stop).run()
 
 
-def help_job(job_id: str, store: Store) -> None:
+def help_job(job_id: str, store: Store, worker_id: str | None = None) -> None:
     """Help with the packs of a job if it runs; safe to call any number of times.
 
     Raises:
         StoreUnavailable: the database did not answer at the start.
     """
-    with _told_to_stop() as stop:
+    with told_to_stop() as stop, _listed(store, worker_id, job_id):
         help_with(job_id, store, environment_of(store.settings), lambda: stop.is_set)
+
+
+@contextlib.contextmanager
+def _listed(store: Store, worker_id: str | None, job_id: str) -> Iterator[None]:
+    """Meanwhile the list of workers tells what this one does, where it is on it; no job depends on that list."""
+    if worker_id is None:
+        yield
+        return
+    with contextlib.suppress(StoreUnavailable):
+        store.workers.does(worker_id, job_id)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(StoreUnavailable):
+            store.workers.does(worker_id, None)
 
 
 class StopFlag:
@@ -62,7 +96,7 @@ class StopFlag:
 
 
 @contextlib.contextmanager
-def _told_to_stop() -> Iterator[StopFlag]:
+def told_to_stop() -> Iterator[StopFlag]:
     """While a job runs, SIGTERM means: let it write its checkpoint and hand it back."""
     flag = StopFlag()
     before = signal.signal(signal.SIGTERM, flag.set)
@@ -82,6 +116,9 @@ class Supervisor:
         self._stop = stop
         self._beaten_s = time.monotonic()
         self._asked_s: float | None = None
+        self._log = JobLog(store.files, job.id)
+        self._watch = StallWatch(store.settings.stall_s, time.monotonic)
+        self._stalled = False
 
     def run(self) -> None:
         """Start the runner, watch it, and record what came of it."""
@@ -99,10 +136,9 @@ class Supervisor:
         self._settle(process.end())
 
     def _start(self) -> ChildProcess:
-        log = self._store.files.job_log(self._job.id)
         with disk_errors():
-            log.parent.mkdir(parents=True, exist_ok=True)
-            output = log.open("ab")
+            self._log.path.parent.mkdir(parents=True, exist_ok=True)
+            output = self._log.path.open("ab")
         with output:
             return ChildProcess.start(
                 "workers.runner",
@@ -112,8 +148,10 @@ class Supervisor:
             )
 
     def _look(self, process: ChildProcess) -> None:
-        """Renew the lease when it is time, and see whether the job is to stop."""
+        """Renew the lease when it is time, and see whether the job is to stop, or stands still."""
         now = time.monotonic()
+        with contextlib.suppress(DiskFull, StoreUnavailable):
+            self._log.rotate(max_bytes=self._settings.max_log_bytes)
         try:
             if now - self._beaten_s >= self._settings.heartbeat_s:
                 job = self._store.jobs.heartbeat(self._job)
@@ -123,14 +161,28 @@ class Supervisor:
         except StoreUnavailable as error:
             if now - self._beaten_s >= self._settings.lease_s:
                 raise LostLease(f"The lease of job {self._job.id} ran out while the database was away.") from error
+            self._watch.forgive()
             return
         if job.token != self._job.token or not job.held:
             raise LostLease(f"Attempt {self._job.token} of job {job.id} was taken over.")
-        if self._asked_s is None and (job.status == "cancelling" or self._stop.is_set):
+        if self._asked_s is None and (job.status in STOPPING or self._stop.is_set):
             self._asked_s = now
             process.ask_to_stop()
-        elif self._asked_s is not None and now - self._asked_s >= self._settings.cancel_grace_s:
+        elif self._asked_s is not None and now - self._asked_s >= self._grace_s():
             process.kill()
+        elif self._asked_s is None and self._watch.stalled(job):
+            self._end_stalled(process)
+
+    def _grace_s(self) -> float:
+        return self._settings.cancel_grace_s * (LEAVING if self._stop.is_set else 1.0)
+
+    def _end_stalled(self, process: ChildProcess) -> None:
+        """Have it write down where it hangs, then kill it."""
+        logger.warning("job %s made no progress for %g s and is ended", self._job.id, self._settings.stall_s)
+        self._stalled = True
+        process.dump_stacks()
+        process.wait(DUMP_S)
+        process.kill()
 
     def _settle(self, exit_status: int) -> None:
         """Record the end of the attempt, now that its process is gone."""
@@ -156,24 +208,45 @@ class Supervisor:
         jobs, job = self._store.jobs, self._job
         if outcome is not None and outcome.result is not None:
             jobs.succeed(job, outcome.result)
-            # Gigabytes at full width, and nothing will go on from them.
-            self._store.files.remove(self._store.files.job_work(job.id) / "checkpoints")
+            for half in (False, True):  # gigabytes at full width, and nothing will go on from them
+                self._store.files.remove(self._store.files.job_checkpoints(job.id, half_batch=half))
         elif outcome is not None:
-            jobs.fail(job, outcome.code or "internal", outcome.message or "")
-        elif jobs.get(job.id).status == "cancelling":
+            self._record_failure(outcome)
+        elif (status := jobs.get(job.id).status) == "cancelling":
             jobs.finish_cancel(job)
+        elif status == "pausing":
+            jobs.finish_pause(job)
+        elif self._stalled:
+            jobs.hand_back(job, f"it made no progress for {self._settings.stall_s:g} s; its log has its stacks")
         elif self._stop.is_set or exit_status == STOPPED:
             jobs.hand_back(job, "its worker was shut down", counts=False)
         else:
             jobs.hand_back(job, f"its process ended {_ending(exit_status)}")
 
+    def _record_failure(self, outcome: Outcome) -> None:
+        """Out of memory is tried once more with half the batch."""
+        job, code, message = self._job, outcome.code or "internal", outcome.message or ""
+        if code == OutOfMemory.code:
+            fewer = smaller_batch(job)
+            if fewer is not None:
+                self._store.jobs.halve_batch(job, message, batch_size=fewer)
+                return
+            if job.half_batch:
+                message = f"With half the batch, too: {message}"
+        self._store.jobs.fail(job, code, message)
+
 
 def _ending(exit_status: int) -> str:
     if exit_status < 0:
-        return f"by {signal.Signals(-exit_status).name}"
+        killed = "; perhaps memory ran out" if exit_status == -signal.SIGKILL else ""
+        return f"by {signal.Signals(-exit_status).name}{killed}"
     return f"with status {exit_status}"
 
 
 def environment_of(settings: Settings) -> Mapping[str, str]:
-    """An environment in which `Settings()` is `settings`, and memory is kept from one training step to the next."""
-    return {**TUNING, **os.environ, **{f"PFA_{name.upper()}": str(value) for name, value in settings}}
+    """An environment in which `Settings()` is `settings`, and memory is kept from one training step to the next.
+
+    Celery's own variables, which would overrule the settings, are left out.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CELERY_")}
+    return {**TUNING, **kept, **{f"PFA_{name.upper()}": str(value) for name, value in settings}}

@@ -1,4 +1,4 @@
-"""The two Celery tasks: a job's id arrived, so run that job unless somebody else does, or help with it."""
+"""The two Celery tasks: a job's id arrived, so run the job whose turn it is in its queue, or help with that one."""
 
 import logging
 from collections.abc import Callable
@@ -14,20 +14,20 @@ from workers.supervisor import help_job, run_job
 logger = logging.getLogger(__name__)
 
 
-def register(app: Celery, settings: Settings) -> None:
-    """Add the tasks to the application."""
+def register(app: Celery, settings: Settings, *, worker_id: str | None = None) -> None:
+    """Add the tasks to the application. `worker_id`: under which this worker is listed."""
 
-    def with_store(act: Callable[[str, Store], None]) -> Callable[[str], None]:
+    def with_store(act: Callable[[str, Store, str | None], None]) -> Callable[[str], None]:
         def run(job_id: str) -> None:
             try:
                 store = Store.open(settings, migrate=False)
                 try:
-                    act(job_id, store)
+                    act(job_id, store, worker_id)
                 finally:
                     store.close()
             except StoreUnavailable as error:
                 # Nothing is lost: a queued job is announced again, a claimed one is taken over when its lease runs out.
-                logger.warning("job %s has to wait: %s", job_id, error)
+                logger.warning("job %s, or another, has to wait: %s", job_id, error)
 
         return run
 

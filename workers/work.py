@@ -23,7 +23,7 @@ class Work:
     @property
     def folder(self) -> Path:
         """Checkpoints and metrics; kept from attempt to attempt."""
-        return self.store.files.job_work(self.job.id)
+        return self.store.files.job_work(self.job.id, half_batch=self.job.half_batch)
 
     def leave_file(self, name: str, content: bytes) -> None:
         """Write a file that users can fetch from `GET /jobs/{id}/files/{name}` once the job has succeeded."""

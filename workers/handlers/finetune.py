@@ -11,6 +11,7 @@ from pfa_core.finetune_pose import PoseResult, finetune_pose
 from pfa_core.models import load_model
 from pfa_core.progress import Progress
 from pfa_store.specs import FinetuneSpec
+from workers.batch_size import finetune_config
 from workers.left_out import leave_out_items
 from workers.publishing import already_published, model_result, publish_model
 from workers.sources import clips_of, contents, dataset_of, people_of
@@ -18,7 +19,7 @@ from workers.work import JobResult, Work
 
 
 def handle(work: Work) -> Generator[Progress, None, JobResult]:
-    """Result: {"model": "name@version", "metrics": {...}, "left_out": [...]}."""
+    """Result: {"model": "name@version", "metrics": {...}, "left_out": [...]}; `batch_size` where it was halved."""
     published = already_published(work)
     if published is not None:
         return published
@@ -52,7 +53,7 @@ def _start(work: Work, spec: FinetuneSpec) -> tuple[str | None, nn.Module | None
 def _train(
     work: Work, spec: FinetuneSpec, init: nn.Module | None
 ) -> Generator[Progress, None, PoseResult | ActionResult]:
-    dataset, config = dataset_of(work.store, spec), spec.resolve()
+    dataset, config = dataset_of(work.store, spec), finetune_config(work.job)
     if isinstance(config, PoseConfig):
         joints, people = people_of(work.store, dataset)
         return (

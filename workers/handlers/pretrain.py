@@ -15,6 +15,7 @@ from pfa_core.pretrain_steady import pretrain_steady
 from pfa_core.progress import Progress
 from pfa_core.untrained import untrained
 from pfa_store.specs import PretrainSpec
+from workers.batch_size import pretrain_config
 from workers.flow_packs import packs_of
 from workers.left_out import leave_out
 from workers.publishing import already_published, model_result, publish_model
@@ -25,13 +26,13 @@ VideosConfig = PretrainConfig | RankingConfig | SteadyConfig
 
 
 def handle(work: Work) -> Generator[Progress, None, JobResult]:
-    """Result: {"model": "name@version", "metrics": {...}, "left_out": [...]}."""
+    """Result: {"model": "name@version", "metrics": {...}, "left_out": [...]}; `batch_size` where it was halved."""
     published = already_published(work)
     if published is not None:
         return published
     spec = work.job.request
     assert isinstance(spec, PretrainSpec)
-    config = spec.resolve()
+    config = pretrain_config(work.job)
     if isinstance(config, UntrainedConfig):
         yield Progress(phase="train", step=0, total=0)
         return _publish_untrained(work, spec, config)

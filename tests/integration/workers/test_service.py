@@ -21,7 +21,7 @@ from tests.waiting import wait_for
 from workers.supervisor import environment_of
 
 
-def done(store: Store, job: Job, *, timeout_s: float = 120) -> Job:
+def done(store: Store, job: Job, *, timeout_s: float = 300) -> Job:
     return wait_for(lambda: _done(store, job), what=f"the end of the {job.kind} job", timeout_s=timeout_s)
 
 

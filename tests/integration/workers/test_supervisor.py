@@ -13,13 +13,13 @@ from tests.integration.workers.training import trained_steps, training
 from workers.supervisor import run_job
 
 
-def supervise(store: Store, job: Job, meanwhile: Callable[[], object]) -> Job:
-    """Run the job here; once it trains, do something beside it."""
+def supervise(store: Store, job: Job, meanwhile: Callable[[], object], *, at_least: int = 1) -> Job:
+    """Run the job here; once it has made so many steps of training, do something beside it."""
     failed: list[BaseException] = []
 
     def beside() -> None:
         try:
-            trained_steps(store, job, at_least=1)
+            trained_steps(store, job, at_least=at_least)
             meanwhile()
         except BaseException as error:
             failed.append(error)

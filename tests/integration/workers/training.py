@@ -19,7 +19,7 @@ def upload(store: Store, *, num_frames: int, seed: int) -> Video:
     return store.videos.add(io.BytesIO(clip), filename=f"clip-{seed}.mp4")[0]
 
 
-def training(store: Store, *, steps: int, devices: int = 1) -> Job:
+def training(store: Store, *, steps: int, devices: int = 1, batch_size: int | None = None) -> Job:
     """A queued pretraining job of tiny steps."""
     videos = [upload(store, num_frames=8, seed=seed).id for seed in (1, 2)]
     config: dict[str, Any] = {
@@ -29,7 +29,7 @@ def training(store: Store, *, steps: int, devices: int = 1) -> Job:
         "val_triplets": 2,
         "devices": devices,
         "learn": {
-            "batch_size": 2 * devices,
+            "batch_size": batch_size or 2 * devices,
             "steps": steps,
             "validate_every_steps": steps,
             "checkpoint_every_steps": 20,
@@ -43,5 +43,5 @@ def trained_steps(store: Store, job: Job, *, at_least: int) -> int:
     return wait_for(
         lambda: now.step if (now := store.jobs.get(job.id)).phase == "train" and now.step >= at_least else None,
         what=f"step {at_least} of the training",
-        timeout_s=90,
+        timeout_s=240,
     )

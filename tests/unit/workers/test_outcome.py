@@ -14,6 +14,7 @@ from workers.outcome import Outcome
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "disk_full"),
         (OSError(errno.EIO, "Input/output error"), "internal"),
         (KeyError("secret"), "internal"),
+        (MemoryError(), "out_of_memory"),
     ],
 )
 def test_errors_become_codes(error: Exception, code: str) -> None:

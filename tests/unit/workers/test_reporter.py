@@ -66,6 +66,39 @@ def test_time_left_follows_from_the_pace_of_the_phase() -> None:
     assert [eta_s for _, _, eta_s in written.steps] == [None, 14.0]
 
 
+def test_nothing_is_said_of_a_phase_that_has_just_begun() -> None:
+    written = report((0.0, step(1)), (1.0, step(2)), (2.0, step(3)))
+    assert [eta_s for _, _, eta_s in written.steps] == [None, None, 97.0]
+
+
+def test_a_fast_beginning_is_forgotten() -> None:
+    """1,000 steps that were done before, found in a second; then one step a second: 900 are left at 100 s."""
+    beginning = [(0.0, step(0, total=2000)), (1.0, step(1000, total=2000))]
+    written = report(*beginning, *((1.0 + n, step(1000 + n, total=2000)) for n in range(1, 101)))
+    assert written.steps[-1][2] == 900.0
+
+
+def test_at_a_steady_pace_the_time_left_shrinks_with_the_clock() -> None:
+    """Also after very many reports, of which not all are kept."""
+    written = report(*((float(n), step(3 * n, total=6000)) for n in range(1500)))
+    told = [(n, eta_s) for n, (_, _, eta_s) in enumerate(written.steps) if eta_s is not None]
+    assert len(told) > 1400
+    assert all(abs(eta_s - (2000 - n)) < 1e-6 for n, eta_s in told)
+
+
+def test_a_slow_step_now_and_then_keeps_the_time_left_steady() -> None:
+    """A validation of 10 s after every 20 steps of a second: never off by more than a tenth once a few have passed."""
+    now_s, reports = 0.0, []
+    for n in range(1000):
+        now_s += 11.0 if n % 20 == 19 else 1.0
+        reports.append((now_s, step(n + 1, total=1000)))
+    end_s = now_s
+    written = report(*reports)
+    for (at_s, _), (_, _, eta_s) in list(zip(reports, written.steps, strict=True))[200:-20]:
+        assert eta_s is not None
+        assert abs(eta_s - (end_s - at_s)) < 0.1 * (end_s - at_s) + 10
+
+
 def test_an_unknown_total_has_no_time_left() -> None:
     written = report((0.0, step(1, total=0)), (4.0, step(9, total=0)))
     assert [eta_s for _, _, eta_s in written.steps] == [None, None]

@@ -28,3 +28,11 @@ def test_what_the_operator_has_set_wins(tmp_path: Path, monkeypatch: pytest.Monk
     name = next(iter(TUNING))
     monkeypatch.setenv(name, "65536")
     assert environment_of(Settings(data_dir=tmp_path))[name] == "65536"
+
+
+def test_the_environment_of_another_celery_overrules_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery prefers these to what it was told."""
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://elsewhere:1/0")
+    monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://elsewhere:1/1")
+    environment = environment_of(Settings(data_dir=tmp_path, broker_url="redis://host:1/0"))
+    assert [name for name in environment if name.startswith("CELERY_")] == []
