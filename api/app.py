@@ -11,7 +11,19 @@ from api.deps import ServiceSet
 from api.inference.service import Inference
 from api.limits import BodyLimit
 from api.metrics import CountRequests, Metrics
-from api.routers import collections, datasets, health, jobs, models, predict, retrieve, videos
+from api.routers import (
+    collections,
+    datasets,
+    health,
+    job_files,
+    job_requests,
+    jobs,
+    models,
+    predict,
+    retrieve,
+    videos,
+    workers,
+)
 from pfa_store.settings import Settings
 from pfa_store.store import Store
 
@@ -49,7 +61,9 @@ def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
     )
     problems.install(app)
     openapi.install(app)
-    for module in (videos, datasets, jobs, models, predict, collections, retrieve, health):
+    for module in (
+        videos, datasets, jobs, job_requests, job_files, models, predict, collections, retrieve, workers, health
+    ):  # fmt: skip
         app.include_router(module.router)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
     app.add_middleware(CountRequests, metrics=metrics)

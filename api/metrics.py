@@ -1,12 +1,14 @@
 """What the service counts, for Prometheus."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import CLIENT_GONE
+from pfa_store.specs import QUEUES
+from pfa_store.workers import WORKER_STATUSES, Worker
 
 _LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -32,11 +34,19 @@ class Metrics:
         )
         self._queue = Gauge("pfa_queue_rows", "Images that wait for a forward pass", registry=self.registry)
         self._models = Gauge("pfa_models_loaded", "Models kept ready for prediction", registry=self.registry)
+        self._workers = Gauge("pfa_workers", "Workers that do jobs", ["queue", "status"], registry=self.registry)
 
     def watch(self, *, queue_rows: Callable[[], int], models_loaded: Callable[[], int]) -> None:
         """Read these whenever the metrics are read."""
         self._queue.set_function(queue_rows)
         self._models.set_function(models_loaded)
+
+    def count_workers(self, workers: Sequence[Worker]) -> None:
+        """Set what is told of workers."""
+        for queue in QUEUES:
+            for status in WORKER_STATUSES:
+                count = sum(worker.queue == queue and worker.status == status for worker in workers)
+                self._workers.labels(queue, status).set(count)
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from pfa.console import announce, load_settings, or_fail, out
 from pfa.import_cli import import_data
+from pfa.jobs_cli import jobs_app
 from pfa.packs_cli import packs_app
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of this installation.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(packs_app, name="packs")
+app.add_typer(jobs_app, name="jobs")
 app.command(name="import")(import_data)
 
 

@@ -1,5 +1,6 @@
 """Whether the service lives, whether it can take work, and what it counts."""
 
+import contextlib
 from http import HTTPStatus
 from typing import Literal
 
@@ -11,6 +12,7 @@ from api.auth import caller
 from api.deps import Services
 from api.openapi import problems
 from pfa_store.errors import StoreUnavailable
+from pfa_store.specs import QUEUES, Queue
 from pfa_store.store import Store
 
 router = APIRouter(tags=["health"])
@@ -26,6 +28,7 @@ class Ready(BaseModel):
     status: Literal["ready", "unready"]
     database: bool
     broker: bool = Field(description="While it is down, jobs are accepted and start once it is back")
+    workers: dict[Queue, int] = Field(description="Workers that are there, by queue; without any, jobs wait")
 
 
 @router.get("/health/live")
@@ -36,19 +39,26 @@ def live() -> Live:
 
 @router.get("/health/ready", responses={503: {"model": Ready, "description": "The database does not answer"}})
 def ready(services: Services, response: Response) -> Ready:
-    """The service can take work. A broker that is down delays jobs but loses none, so it does not count."""
-    database = _answers(services.store)
+    """The service can take work. A broker that is down, or no worker, delays jobs but loses none: they do not count."""
+    workers = _workers(services.store)
+    database = workers is not None
     if not database:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    return Ready(status="ready" if database else "unready", database=database, broker=services.store.queue.ping())
+    return Ready(
+        status="ready" if database else "unready",
+        database=database,
+        broker=services.store.queue.ping(),
+        workers=workers or {},
+    )
 
 
-def _answers(store: Store) -> bool:
+def _workers(store: Store) -> dict[Queue, int] | None:
+    """How many workers each queue has; None: the database does not answer."""
     try:
-        store.ping()
+        queues = [worker.queue for worker in store.workers.list() if worker.status != "lost"]
     except StoreUnavailable:
-        return False
-    return True
+        return None
+    return {queue: queues.count(queue) for queue in QUEUES}
 
 
 @router.get(
@@ -58,5 +68,7 @@ def _answers(store: Store) -> bool:
     response_class=Response,
 )
 def metrics(services: Services) -> Response:
-    """Requests, latencies, queue and batch sizes."""
+    """Requests, latencies, queue and batch sizes, workers."""
+    with contextlib.suppress(StoreUnavailable):  # then as they were
+        services.metrics.count_workers(services.store.workers.list())
     return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,11 +1,11 @@
-"""Start, follow and cancel jobs."""
+"""Start and follow jobs."""
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response, Security
-from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Caller, caller
@@ -14,14 +14,12 @@ from api.deps import Services
 from api.desk import Order, place
 from api.event_stream import MEDIA_TYPE, follow, wants_stream
 from api.ingest import form_limits
-from api.job_files import file_of, files_of, media_type_of
 from api.multipart import is_multipart, received_form
 from api.openapi import form_body, json_body, problems, request_body
 from api.routers.datasets import FORM
 from api.routers.videos import Cursor, Limit
-from api.schemas.jobs import JobEventRead, JobFileRead, JobRead
+from api.schemas.jobs import JobEventRead, JobRead
 from api.schemas.page import PageRead, page_of
-from pfa_store.job_metrics import read_rows
 from pfa_store.job_states import JobStatus
 from pfa_store.specs import SPEC_OF, JobKind, Spec
 
@@ -44,7 +42,13 @@ SUMMARY: dict[JobKind, str] = {
 
 EXAMPLE: dict[JobKind, dict[str, Any]] = {
     "flow": {"dataset": "walks"},
-    "pretrain": {"dataset": "walks", "name": "walker", "preset": "small", "config": {"learn": {"steps": 500}}},
+    "pretrain": {
+        "dataset": "walks",
+        "name": "walker",
+        "preset": "small",
+        "config": {"learn": {"steps": 500}},
+        "priority": 5,
+    },
     "finetune": {"dataset": "labelled", "task": "pose", "init": "walker@1", "name": "poser"},
     "evaluate": {"dataset": "labelled", "model": "poser@production", "split": "test"},
     "index": {"dataset": "walks", "model": "walker", "collection": "gallery", "every_frames": 5},
@@ -144,56 +148,3 @@ async def read_events(
     shown = events[:limit]
     more = str(shown[-1].id) if len(events) > limit else None
     return PageRead(items=[JobEventRead.of(event) for event in shown], next_cursor=more)
-
-
-@router.get(
-    "/{job_id}/logs",
-    dependencies=[Security(caller, scopes=["read"])],
-    response_class=PlainTextResponse,
-    responses=problems(404),
-)
-def read_log(job_id: str, services: Services) -> Response:
-    """What the job's processes wrote; empty until it starts."""
-    path = services.store.files.job_log(services.store.jobs.get(job_id).id)
-    if not path.is_file():
-        return PlainTextResponse("")
-    return FileResponse(path, media_type="text/plain; charset=utf-8")
-
-
-@router.get("/{job_id}/metrics", dependencies=[Security(caller, scopes=["read"])], responses=problems(404))
-def read_metrics(job_id: str, services: Services) -> list[dict[str, float]]:
-    """The curve of a training job: rows of `step`, `loss` and other figures; validation's begin with `val_`."""
-    return read_rows(services.store.files.job_metrics(services.store.jobs.get(job_id).id))
-
-
-@router.get("/{job_id}/files", dependencies=[Security(caller, scopes=["read"])], responses=problems(404))
-def list_files(job_id: str, services: Services) -> PageRead[JobFileRead]:
-    """The files that a job made; none until it has succeeded. Evaluations leave tables and pictures."""
-    found = files_of(services.store, services.store.jobs.get(job_id)).values()
-    items = [
-        JobFileRead(name=path.name, media_type=media_type_of(path), num_bytes=path.stat().st_size) for path in found
-    ]
-    return PageRead(items=items, next_cursor=None)
-
-
-@router.get(
-    "/{job_id}/files/{name}",
-    dependencies=[Security(caller, scopes=["read"])],
-    response_class=FileResponse,
-    responses=problems(404),
-)
-def read_file(job_id: str, name: str, services: Services) -> FileResponse:
-    """A file that a job made: `evaluation.json`, `evaluation.csv`, `pdj.png`, `confusion.png`."""
-    path = file_of(services.store, services.store.jobs.get(job_id), name)
-    return FileResponse(path, media_type=media_type_of(path), filename=name, content_disposition_type="inline")
-
-
-@router.post(
-    "/{job_id}/cancel",
-    status_code=HTTPStatus.ACCEPTED,
-    dependencies=[Security(caller, scopes=["jobs"])],
-    responses=problems(404, 409),
-)
-def cancel_job(job_id: str, services: Services) -> JobRead:
-    """Ask a job to stop; it has stopped once its status is `cancelled`. 409 when it is over already."""
-    return JobRead.of(services.store.jobs.request_cancel(job_id))

@@ -6,6 +6,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from api.schemas.page import time_of, time_or_none
+from pfa_store.job_checkpoints import JobCheckpoint
 from pfa_store.job_record import Job, JobEvent
 from pfa_store.job_states import JobStatus
 from pfa_store.specs import JobKind
@@ -33,10 +34,11 @@ class JobRead(BaseModel):
     id: str
     kind: JobKind
     status: JobStatus
-    done: bool = Field(description="Nothing more will happen to it")
+    done: bool = Field(description="Nothing more will happen to it, unless it is tried again")
     phase: str = Field(description="What is being done: `decode`, `flow`, `train`, `validate`, ...")
     progress: ProgressRead
-    attempt: int = Field(description="How often it was started")
+    attempt: int = Field(description="How often it was started; shutdowns of workers and pauses do not count")
+    priority: int = Field(description="-10..10; of the queued jobs the highest is done first")
     error: JobError | None
     result: dict[str, Any] | None = Field(description="What a succeeded job made, such as `model` and `metrics`")
     spec: dict[str, Any] = Field(description="What was asked for, with model names pinned to versions")
@@ -57,6 +59,7 @@ class JobRead(BaseModel):
             phase=job.phase,
             progress=ProgressRead(step=job.step, total=job.total, eta_s=job.eta_s, metrics=dict(job.metrics)),
             attempt=job.attempt,
+            priority=job.priority,
             error=error,
             result=None if job.result is None else dict(job.result),
             spec=dict(job.spec),
@@ -72,6 +75,24 @@ class JobFileRead(BaseModel):
     name: str
     media_type: str
     num_bytes: int
+
+
+class JobCheckpointRead(BaseModel):
+    """A checkpoint that the job would go on from, or its best weights so far."""
+
+    step: int
+    best: bool = Field(description="The best weights, which are kept beside the checkpoints")
+    saved: datetime
+    num_bytes: int
+
+    @classmethod
+    def of(cls, checkpoint: JobCheckpoint) -> Self:
+        return cls(
+            step=checkpoint.step,
+            best=checkpoint.best,
+            saved=time_of(checkpoint.saved_s),
+            num_bytes=checkpoint.num_bytes,
+        )
 
 
 class JobEventRead(BaseModel):

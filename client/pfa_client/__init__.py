@@ -9,6 +9,7 @@ from pfa_client.records import (
     Dataset,
     Features,
     Job,
+    JobCheckpoint,
     JobEvent,
     JobFile,
     Keypoint,
@@ -20,6 +21,7 @@ from pfa_client.records import (
     Progress,
     Uploaded,
     Video,
+    Worker,
 )
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "Dataset",
     "Features",
     "Job",
+    "JobCheckpoint",
     "JobEvent",
     "JobFile",
     "Keypoint",
@@ -44,4 +47,5 @@ __all__ = [
     "ServiceUnreachable",
     "Uploaded",
     "Video",
+    "Worker",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pfa_client import reading
 from pfa_client.files import PathLike, form
-from pfa_client.records import Job, JobEvent, JobFile, record
+from pfa_client.records import Job, JobCheckpoint, JobEvent, JobFile, Worker, record
 from pfa_client.transport import Call
 from pfa_client.wire import Wire
 
@@ -63,7 +63,7 @@ class JobCalls(Wire):
         every_s: float = 1.0,
         timeout_s: float | None = None,
     ) -> Job:
-        """Ask until the job is done, and return it, however it ended.
+        """Ask until the job is done, and return it, however it ended. One that is paused is waited for as well.
 
         Raises:
             TimeoutError: it was not done after `timeout_s`; it goes on.
@@ -83,17 +83,34 @@ class JobCalls(Wire):
         """Ask a job to stop; it is done once its status is `cancelled`."""
         return reading.job(self._send(Call(method="POST", path=f"/jobs/{job_id}/cancel", repeatable=True)).json())
 
+    def pause(self, job_id: str) -> Job:
+        """Ask a job to write a checkpoint and wait; it does once its status is `paused`."""
+        return reading.job(self._send(Call(method="POST", path=f"/jobs/{job_id}/pause", repeatable=True)).json())
+
+    def resume(self, job_id: str) -> Job:
+        """Let a paused job go on from its checkpoint."""
+        return reading.job(self._send(Call(method="POST", path=f"/jobs/{job_id}/resume")).json())
+
+    def retry(self, job_id: str) -> Job:
+        """Do a failed or cancelled job again, from its last checkpoint on."""
+        return reading.job(self._send(Call(method="POST", path=f"/jobs/{job_id}/retry")).json())
+
     def job_events(self, job_id: str) -> Iterator[JobEvent]:
-        """What has happened to a job so far, in order."""
+        """What has happened to a job so far, in order. Of much progress only the latest is kept."""
         return (record(JobEvent, plain) for plain in self._pages(f"/jobs/{job_id}/events"))
 
-    def job_log(self, job_id: str) -> str:
-        """What the job's processes wrote."""
-        return self._send(Call(method="GET", path=f"/jobs/{job_id}/logs", repeatable=True)).text
+    def job_log(self, job_id: str, *, tail: int | None = None) -> str:
+        """What the job's processes wrote; `tail`: only so many lines, the last."""
+        call = Call(method="GET", path=f"/jobs/{job_id}/logs", params={"tail": tail}, repeatable=True)
+        return self._send(call).text
 
     def job_metrics(self, job_id: str) -> list[Mapping[str, float]]:
         """The curve of a training job: rows of `step` and the figures measured there."""
         return list(self._get(f"/jobs/{job_id}/metrics"))
+
+    def job_checkpoints(self, job_id: str) -> list[JobCheckpoint]:
+        """The checkpoints that a training job would go on from, and its best weights, by step."""
+        return [record(JobCheckpoint, plain) for plain in self._pages(f"/jobs/{job_id}/checkpoints")]
 
     def job_files(self, job_id: str) -> list[JobFile]:
         """The files that a job made; none until it has succeeded."""
@@ -102,3 +119,7 @@ class JobCalls(Wire):
     def job_file(self, job_id: str, name: str) -> bytes:
         """A file that a job made, such as `evaluation.csv`."""
         return self._send(Call(method="GET", path=f"/jobs/{job_id}/files/{name}", repeatable=True)).content
+
+    def workers(self) -> list[Worker]:
+        """The workers that do the jobs, by queue."""
+        return [record(Worker, plain) for plain in self._pages("/workers")]

@@ -86,7 +86,7 @@ class Job:
     id: str
     kind: str
     status: str
-    """`queued running cancelling succeeded failed cancelled`."""
+    """`queued running pausing paused cancelling succeeded failed cancelled`."""
     done: bool
     phase: str
     progress: Progress
@@ -99,6 +99,7 @@ class Job:
     result: Mapping[str, Any] | None = None
     """What a succeeded job made, such as `model` and `metrics`."""
     spec: Mapping[str, Any] = field(default_factory=dict)
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,34 @@ class JobFile:
     name: str
     media_type: str
     num_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCheckpoint:
+    """A checkpoint of a training job."""
+
+    step: int
+    best: bool
+    """The best weights so far, which are kept beside the checkpoints."""
+    saved: str
+    num_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A worker of a queue."""
+
+    id: str
+    host: str
+    pid: int
+    queue: str
+    status: str
+    """`idle busy lost`."""
+    version: str
+    started: str
+    seen: str
+    job_id: str | None = None
+    """The job that it does or helps with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
