@@ -2,7 +2,8 @@
 
 Each predictor is callable, and also split in three, so that a server can batch many requests into one forward pass:
 `prepare` (one input -> rows of crops), `forward` (rows of any number of inputs -> rows), `finish` (one input's rows ->
-its answer). `forward` may be called with rows of several inputs, concatenated.
+its answer). `forward` may be called with rows of several inputs, concatenated. Those of actions are in
+`predict_action`.
 
 Axes: K joints, h x w cells, D length of the fc6 feature.
 """
@@ -20,7 +21,7 @@ from pfa_core.model_settings import PoseSettings, joints_of
 from pfa_core.models import appearance_of
 from pfa_core.people import Box
 from pfa_core.predict_action import ActionPrediction, ActionPredictor
-from pfa_core.predictor import Image, Numerics, Predictor, Prepared, channels_first, checked_image
+from pfa_core.predictor import CropPredictor, Image, Numerics, Prepared, channels_first, checked_image
 from pfa_core.skeleton import JointSet
 
 __all__ = [
@@ -53,7 +54,7 @@ class PosePrediction:
     crop: PersonCrop
 
 
-class PosePredictor(Predictor):
+class PosePredictor(CropPredictor):
     """Joints of the person in an image. Source: paper section 4.2."""
 
     def __init__(
@@ -100,7 +101,7 @@ class PosePredictor(Predictor):
         )
 
 
-class FeatureExtractor(Predictor):
+class FeatureExtractor(CropPredictor):
     """fc6 of an image, after its ReLU, without dropout. Source: paper section 4.1, "closest pairs"."""
 
     def __init__(

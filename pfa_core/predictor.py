@@ -63,13 +63,19 @@ class Predictor:
         module, manifest = load_model(Path(folder), verify=verify)
         return cls(module, manifest.config, numerics=numerics, device=device)
 
+
+class CropPredictor(Predictor):
+    """A network that sees crops, one a row."""
+
     def forward(self, rows_u8: Tensor) -> Tensor:
         """(N, 3, S, S) uint8 -> (N, ...) float32 on the CPU. Safe to call from any thread."""
         with torch.inference_mode():
-            return self.module(self._images(rows_u8)).float().cpu()
+            return self.module(normalise_rgb(rows_u8.to(self.device)).to(self.dtype)).float().cpu()
 
-    def _images(self, rows_u8: Tensor) -> Tensor:
-        return normalise_rgb(rows_u8.to(self.device)).to(self.dtype)
+    def warm_up(self) -> None:
+        """Let the first forward pass, which is slow, be over."""
+        side = self.config.net.crop_px
+        self.forward(torch.zeros((1, 3, side, side), dtype=torch.uint8))
 
 
 def checked_image(image: Image) -> Image:
