@@ -133,6 +133,10 @@ def _finetune(spec: FinetuneSpec, store: Store) -> Spec:
                 f"The data set {dataset.name!r} has {len(labels)} action labels to learn from; at least two are needed."
                 " Send labels in `annotations`, such as CSV `file,label,group,split`."
             )
+    if isinstance(config, ActionConfig) and config.two_stream and dataset.kind != "videos":
+        raise DatasetUnsuitable(
+            f"The data set {dataset.name!r} holds images, which have no flow: leave out config.two_stream."
+        )
     if spec.init == "random":
         return spec
     model = store.models.resolve(spec.init)
@@ -168,6 +172,13 @@ def _need_same_backbone(source: ModelConfig, target: PoseConfig | ActionConfig, 
             raise ModelUnsuitable(
                 f"{ref} has net.{name} {theirs!r} and this job asks for {ours!r}. Choose the preset it was made with,"
                 f" or set config.net.{name} to {theirs!r}."
+            )
+    if isinstance(target, ActionConfig) and target.two_stream and (source.kind == "triplet" or source.two_stream):
+        theirs = source.flow_maps // 2
+        if theirs != target.motion.gap_frames:
+            raise ModelUnsuitable(
+                f"{ref} looks at {theirs} frames of flow and this job at {target.motion.gap_frames}: set"
+                f" config.motion.gap_frames to {theirs}."
             )
 
 

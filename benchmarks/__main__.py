@@ -10,6 +10,7 @@ BENCHMARKS = (
     "benchmarks.loader",
     "benchmarks.prefetch",
     "benchmarks.pretrain_step",
+    "benchmarks.crops250",
 )
 """`benchmarks.flow_gpu` and `benchmarks.pretrain_gpu` are run by hand where there is a GPU."""
 

@@ -3,7 +3,7 @@
 Axes: N clips, C classes.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ def score_actions(
     labels: tuple[str, ...],
     groups: Sequence[Hashable] | None = None,
     seed: int = 0,
+    streams: Mapping[str, Floats] | None = None,
 ) -> Scored:
     """Score N clips.
 
@@ -30,6 +31,7 @@ def score_actions(
         true: (N,) classes.
         groups: (N,) clips of one group are resampled together; None: each by itself.
         seed: of the resamples.
+        streams: (N, C) of each stream of a model of several, whose mean `probabilities` is; nan: not looked at.
 
     Returns:
         With the metrics of `evaluate_action` but for what it knows of single clips.
@@ -62,7 +64,20 @@ def score_actions(
         },
         "bootstrap": scores.bootstrap(),
     }
+    if streams is not None:
+        metrics["streams"] = _add_streams(scores, {**streams, "fused": probabilities}, true)
     return Scored(metrics=metrics, scores=scores.rows(), details={})
+
+
+def _add_streams(scores: Scores, streams: Mapping[str, Floats], true: NDArray[np.int64]) -> dict[str, Any]:
+    """Score each stream by itself on the clips that it looked at."""
+    looked = np.stack([~np.isnan(rows).any(axis=1) for rows in streams.values()], axis=1)  # (N, streams)
+    right = np.stack([topk_hits(np.nan_to_num(rows), true, k=1) for rows in streams.values()], axis=1)
+    scores.add("stream_accuracy", list(streams), right & looked, looked)
+    return {
+        row.part: {"accuracy": row.value, "num_clips": row.count, "interval": short(row.interval)}
+        for row in scores.of("stream_accuracy")
+    }
 
 
 def top_of(num_labels: int) -> int:

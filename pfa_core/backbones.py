@@ -35,6 +35,32 @@ def conv_layers_of(module: nn.Module) -> ConvLayers:
     raise ModelUnsuitable("This model has no VGG-M over RGB images.")
 
 
+def copy_motion(source: nn.Module, target: nn.Module) -> list[str]:
+    """Copy the Motion ConvNet of one model, conv1 to fc6, into that of another; fc6 only where the shapes are the same.
+
+    Returns:
+        The names, in the target's state, of what was copied; none where either has no Motion ConvNet.
+
+    Raises:
+        ModelUnsuitable: the two differ in the number of flow maps, or as `copy_backbone` says.
+    """
+    taken, given = motion_of(source), motion_of(target)
+    if taken is None or given is None:
+        return []
+    ours, theirs = taken.layers.conv1.conv.in_channels, given.layers.conv1.conv.in_channels
+    if ours != theirs:
+        raise ModelUnsuitable(
+            f"The model to start from looks at blocks of {ours} flow maps, the new one at {theirs}: give both the same"
+            " gap_frames."
+        )
+    return _copy_layers(taken.layers, given.layers, into=target) + _copy_fc6(taken, given, into=target)
+
+
+def motion_of(module: nn.Module) -> VggM | None:
+    """The Motion ConvNet, from a flow block to fc6; None where the model has none."""
+    return next((part for part in module.modules() if isinstance(part, VggM) and not _sees_rgb(part.layers)), None)
+
+
 def _sees_rgb(layers: ConvLayers) -> bool:
     return layers.conv1.conv.in_channels == 3
 
@@ -55,7 +81,15 @@ def copy_backbone(source: nn.Module, target: nn.Module) -> list[str]:
     Raises:
         ModelUnsuitable: the two are of different width, or the source alone has batch norm.
     """
-    taken, given = conv_layers_of(source), conv_layers_of(target)
+    copied = _copy_layers(conv_layers_of(source), conv_layers_of(target), into=target)
+    ours, theirs = _vggm_of(source), _vggm_of(target)
+    if ours is not None and theirs is not None:
+        copied += _copy_fc6(ours, theirs, into=target)
+    return copied
+
+
+def _copy_layers(taken: ConvLayers, given: ConvLayers, *, into: nn.Module) -> list[str]:
+    """Copy conv1 to conv5. Raises: ModelUnsuitable: see `copy_backbone`."""
     widths = [[stage.conv.weight.shape for stage in layers.stages] for layers in (taken, given)]
     if widths[0] != widths[1] or (_has_batch_norm(taken) and not _has_batch_norm(given)):
         raise ModelUnsuitable(
@@ -64,11 +98,15 @@ def copy_backbone(source: nn.Module, target: nn.Module) -> list[str]:
         )
     copied: list[str] = []
     for stage, twin in zip(taken.stages, given.stages, strict=True):
-        copied += _copy_layer((stage.conv, stage.norm), (twin.conv, twin.norm), into=target, local=stage.local)
-    ours, theirs = _vggm_of(source), _vggm_of(target)
-    if ours is not None and theirs is not None and ours.fc6.weight.shape == theirs.fc6.weight.shape:
-        copied += _copy_layer((ours.fc6, ours.fc6_norm), (theirs.fc6, theirs.fc6_norm), into=target, local=False)
+        copied += _copy_layer((stage.conv, stage.norm), (twin.conv, twin.norm), into=into, local=stage.local)
     return copied
+
+
+def _copy_fc6(taken: VggM, given: VggM, *, into: nn.Module) -> list[str]:
+    """Copy fc6 where it has the same shape in both."""
+    if taken.fc6.weight.shape != given.fc6.weight.shape:
+        return []
+    return _copy_layer((taken.fc6, taken.fc6_norm), (given.fc6, given.fc6_norm), into=into, local=False)
 
 
 _Layer = tuple[nn.Conv2d | nn.Linear, nn.BatchNorm1d | nn.BatchNorm2d | None]

@@ -94,6 +94,13 @@ def cut_blocks_batched(store: FrameStore, triplets: Sequence[Triplet], *, side: 
     return blocks.flatten(1, 2)
 
 
+def mirrored_blocks(blocks: Tensor) -> Tensor:
+    """What a mirror shows of blocks that are cut: the x-flow changes sign. (B, 2G, H, W) -> the same shape, a copy."""
+    flipped = blocks.flip(3)
+    flipped[:, : blocks.shape[1] // 2].neg_()
+    return flipped
+
+
 def _gathered(
     store: FrameStore,
     triplets: Sequence[Triplet],

@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from pfa_core.action_scores import score_actions
-from pfa_core.clips import LabelledClip, read_clip
+from pfa_core.clip_sample import read_sample
+from pfa_core.clips import LabelledClip
 from pfa_core.errors import DatasetUnsuitable, InputError
 from pfa_core.finetune_pose import predict_samples
 from pfa_core.left_out import LeftOut, nothing_usable
 from pfa_core.manifest import ModelConfig
+from pfa_core.metrics import Floats
 from pfa_core.model_settings import PoseSettings, joints_of, labels_of
 from pfa_core.people import Person
 from pfa_core.pose_samples import cut_people, with_joints
 from pfa_core.pose_scores import Poses, score_poses
-from pfa_core.predict import ActionPredictor
+from pfa_core.predict import ActionPrediction, ActionPredictor
 from pfa_core.progress import Progress
 from pfa_core.scores import Scored
 from pfa_core.video.limits import DecodeLimits
@@ -98,6 +99,8 @@ def evaluate_action(
 ) -> Generator[Progress, None, Evaluation]:
     """Score an action model by the paper's test: 25 frames x 10 crops a clip, 10 crops an image.
 
+    A model of two streams needs no packs: the flow of what it looks at is measured here.
+
     Args:
         clips: those whose label the model does not know are not looked at, but counted; those that do not read are
             left out. Clips of one group are resampled together; without a group, each is by itself.
@@ -107,7 +110,10 @@ def evaluate_action(
         With metrics `{task, num_clips, num_unknown, accuracy, top_k: {k, accuracy}, mean_class_accuracy, labels,
         per_class: [{label, num_clips, accuracy}], confusion: C rows (true) of C counts (predicted), clips: [{name,
         label, predicted, probability}], intervals: {accuracy, top_k, mean_class_accuracy: [low, high], per_class:
-        {label: [low, high]}}, bootstrap: as `evaluate_pose`}`. k is 5, or one fewer than there are classes.
+        {label: [low, high]}}, bootstrap: as `evaluate_pose`}`. k is 5, or one fewer than there are classes. Of a model
+        of two streams all of these are of the mean of both, and `streams: {appearance, motion, fused: {accuracy,
+        num_clips, interval}}` compares: motion is judged on the clips that are long enough, the others by appearance
+        alone.
 
     Raises:
         DatasetUnsuitable: no clip has a label that the model knows, or none of these reads.
@@ -118,12 +124,20 @@ def evaluate_action(
     if not known:
         raise DatasetUnsuitable(f"No item has one of the model's labels: {', '.join(labels)}.")
     predictor = ActionPredictor(model, config, device=str(next(model.parameters()).device))
-    read, rows, left_out = yield from _predict_clips(predictor, known, limits=limits or DecodeLimits())
+    read, found, left_out = yield from _predict_clips(predictor, known, limits=limits or DecodeLimits())
     if not read:
         raise nothing_usable(left_out, num_items=len(known))
     true = np.array([labels.index(clip.label) for clip in read])
     groups = [number if clip.group is None else clip.group for number, clip in enumerate(read)]
-    scored = score_actions(np.stack(rows).astype(np.float64), true, labels=labels, groups=groups, seed=seed)
+    rows = [one.probabilities for one in found]
+    scored = score_actions(
+        np.stack(rows).astype(np.float64),
+        true,
+        labels=labels,
+        groups=groups,
+        seed=seed,
+        streams=_by_stream(found, config),
+    )
     table = scored.metrics
     table["num_unknown"] = len(clips) - len(known)
     table["clips"] = [
@@ -135,20 +149,29 @@ def evaluate_action(
 
 def _predict_clips(
     predictor: ActionPredictor, clips: Sequence[LabelledClip], *, limits: DecodeLimits
-) -> Generator[Progress, None, tuple[list[LabelledClip], list[NDArray[np.float32]], list[LeftOut]]]:
-    """The clips that read, the (C,) probabilities of each, and the clips that do not read."""
-    settings = predictor.settings
-    size_px, max_frames = settings.short_side_px, settings.test_frames
+) -> Generator[Progress, None, tuple[list[LabelledClip], list[ActionPrediction], list[LeftOut]]]:
+    """The clips that read, what is found of each, and the clips that do not read."""
     read: list[LabelledClip] = []
-    rows: list[NDArray[np.float32]] = []
+    found: list[ActionPrediction] = []
     left_out: list[LeftOut] = []
     for number, clip in enumerate(clips, start=1):
         try:
-            frames = read_clip(clip, short_side_px=size_px, max_frames=max_frames, limits=limits).frames_u8
+            sample = read_sample(clip, predictor.settings, limits=limits)
         except InputError as error:
             left_out.append(LeftOut.of(error, name=clip.name, path=clip.path))
         else:
-            rows.append(predictor(frames).probabilities)
+            found.append(predictor(sample))
             read.append(clip)
         yield Progress(phase="predict", step=number, total=len(clips))
-    return read, rows, left_out
+    return read, found, left_out
+
+
+def _by_stream(found: Sequence[ActionPrediction], config: ModelConfig) -> dict[str, Floats] | None:
+    """(N, C) of each stream of a model of two; a clip without motion has nan in the second."""
+    if not config.two_stream:
+        return None
+    unseen = np.full(len(config.labels), np.nan)
+    return {
+        "appearance": np.stack([one.streams["appearance"] for one in found]).astype(np.float64),
+        "motion": np.stack([one.streams.get("motion", unseen) for one in found]).astype(np.float64),
+    }

@@ -73,6 +73,10 @@ def _action(metrics: Mapping[str, Any]) -> Iterator[str]:
     if top := metrics.get("top_k"):
         rows.append((f"top-{top['k']} accuracy", [_score(top["accuracy"], intervals.get("top_k"))]))
     rows.append(("mean of classes", [_score(metrics["mean_class_accuracy"], intervals.get("mean_class_accuracy"))]))
+    for name in ("appearance", "motion"):
+        if stream := metrics.get("streams", {}).get(name):
+            alone = f"top-1 accuracy, {name} alone ({stream['num_clips']} clips)"
+            rows.append((alone, [_score(stream["accuracy"], stream["interval"])]))
     yield _table(["", ""], rows)
     by_class = intervals.get("per_class", {})
     yield _table(

@@ -1,61 +1,59 @@
 """Train an Action ConvNet on labelled clips or images. Source: paper sections 4.3 and 4.4.
 
-Axes: B batch, T frames, S side of a crop in px, C classes.
+With `two_stream`, a Motion ConvNet beside it learns the same classes from flow: beyond the paper, see
+docs/decisions/0012-two-streams.md.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
+from pfa_core.action_batches import MotionClips, batches_of
+from pfa_core.action_loss import loss_of
+from pfa_core.action_validation import Validation
 from pfa_core.checkpoint import digest_of
-from pfa_core.clips import MEMORY_BYTES, ClipFrames, LabelledClip, read_clips, spaced
+from pfa_core.clips import MEMORY_BYTES, ClipFrames, LabelledClip, read_clips
 from pfa_core.config.action import ActionConfig
 from pfa_core.engine import Goal, device_of, train
-from pfa_core.errors import DatasetUnsuitable
+from pfa_core.errors import ConfigInvalid, DatasetUnsuitable
+from pfa_core.frame_store import Clip
 from pfa_core.left_out import LeftOut, nothing_usable, reasons
 from pfa_core.manifest import ModelConfig
-from pfa_core.models import copy_backbone
-from pfa_core.nets.action import ActionNet
-from pfa_core.nets.preprocess import normalise_rgb
+from pfa_core.memory import free_bytes
+from pfa_core.models import build, copy_backbone, copy_motion
+from pfa_core.nets.action import ActionNet, TwoStreamNet
+from pfa_core.prefetch import ONE_AHEAD, plan
 from pfa_core.progress import Progress
-from pfa_core.seeds import generator, seeded
+from pfa_core.seeds import seeded
 from pfa_core.splits import train_and_val
 from pfa_core.video.limits import DecodeLimits
-
-VAL_FRAMES = 5
-"""Frames of each validation clip that are looked at, centre crop and mirror; tests use the paper's 250 crops."""
 
 GOAL = Goal(figure="loss", larger_is_better=False)
 """The log loss of whole clips: a proper score of the probabilities that are served, where the accuracy of a few dozen
 clips moves in coarse steps and ties."""
 
+Start = Literal["pretrained", "random"]
+Net = ActionNet | TwoStreamNet
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionResult:
-    """A finetuned Action ConvNet."""
+    """A finetuned Action ConvNet, or two streams."""
 
-    model: ActionNet
+    model: Net
     config: ModelConfig
     """What `save_model` needs to write it."""
     metrics: Mapping[str, float]
+    """See `action_validation.Validation`, and `engine.TrainResult`."""
     history: Sequence[Mapping[str, float]]
     left_out: Sequence[LeftOut]
     """Clips and images that do not read."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActionBatch:
-    """What one step learns from."""
-
-    crops_u8: Tensor
-    """(B, 3, S, S) uint8."""
-    labels: Tensor
-    """(B,) int64."""
+    motion_start: Start | None
+    """What the motion stream began as: the Motion ConvNet of `init`, where it has one, or random weights; None without
+    such a stream."""
 
 
 def finetune_action(
@@ -67,6 +65,8 @@ def finetune_action(
     init: nn.Module | None = None,
     device: str = "auto",
     limits: DecodeLimits | None = None,
+    packs: Mapping[Path, Clip] | None = None,
+    cache_bytes: int | None = None,
 ) -> Generator[Progress, None, ActionResult]:
     """Train on clips of split `train` (or of none), validate on `val` or a held-out share; `test` is never looked at.
 
@@ -77,18 +77,27 @@ def finetune_action(
         clips: those that do not read are left out and named in the result.
         folder: checkpoints, metrics and event files; a run that was stopped goes on from there.
         init: the model that conv1 to conv5 (and fc6, where it has the same shape) are copied from; None: random.
+        packs: by `LabelledClip.path`, for `config.two_stream`: `clip_packs.packs_of_clips` makes them. The motion
+            stream learns from those of at least `config.motion.min_frames` frames.
+        cache_bytes: their flow is kept in memory up to this size; None takes half of what is free on the device.
 
     Raises:
-        DatasetUnsuitable: fewer than two labels, or nothing to train on; the message has the first few reasons.
-        ModelUnsuitable: the weights of `init` do not fit `config.net`, see `copy_backbone`.
+        DatasetUnsuitable: fewer than two labels, or nothing to train on, or, with two streams, an image, or fewer than
+            two labels among clips with motion; the message has the first few reasons.
+        ModelUnsuitable: the weights of `init` do not fit `config.net`, see `copy_backbone` and `copy_motion`.
+        ConfigInvalid: two streams without packs, or with packs of another configuration than `config.motion.pack`.
         CheckpointMismatch: also when other clips read than before the run was stopped.
         TrainingDiverged: see `engine.train`.
     """
     learners, held_out = train_and_val(
         clips, seed=seed, val_fraction=config.val_fraction, labels=[clip.label for clip in clips]
     )
+    if config.two_stream:
+        need_videos([*learners, *held_out])
+        if packs is None:
+            raise ConfigInvalid("A model of two streams learns from packs: give them, or leave out two_stream.")
     labels = _classes(learners, [])
-    model = _new_model(config, labels, seed=seed, init=init)  # what does not fit is refused before hours of reading
+    model, start = _new_model(config, labels, seed=seed, init=init)  # refuses what does not fit before hours of reading
     samples, val, left_out = yield from _read(
         learners, [clip for clip in held_out if clip.label in labels], config=config, limits=limits or DecodeLimits()
     )
@@ -96,20 +105,27 @@ def finetune_action(
         raise nothing_usable(left_out, num_items=len(learners))
     read_labels = _classes([sample.clip for sample in samples], left_out)
     if read_labels != labels:
-        labels, model = read_labels, _new_model(config, read_labels, seed=seed, init=init)
+        labels, (model, start) = read_labels, _new_model(config, read_labels, seed=seed, init=init)
         val = [sample for sample in val if sample.clip.label in labels]
+    motion = seen = None
+    if config.two_stream:
+        both, motion = yield from _motion(
+            samples, val, packs or {}, config=config, cache_bytes=cache_bytes, device=device
+        )
+        seen = both.among(sample.clip for sample in val)
     result = yield from train(
         model,
-        batch_of=ActionBatches(samples, labels=labels, config=config, seed=seed),
-        loss_of=_loss_of,
+        batch_of=batches_of(samples, motion, labels=labels, config=config, seed=seed),
+        loss_of=loss_of(config),
         learn=config.learn,
         folder=folder,
-        config_sha256=digest_of(config, seed, [_identity(part) for part in (samples, val)]),
+        config_sha256=digest_of(config, seed, [_identity(part) for part in (samples, val)], _with_motion(motion)),
         device=device_of(device),
         seed=seed,
-        validate=_validation(val, labels=labels, crop_px=config.net.crop_px) if val else None,
+        validate=Validation(val, labels=labels, config=config, motion=seen) if val else None,
         parameters=_trained(model, config),
         goal=GOAL,
+        prefetch=ONE_AHEAD if motion is None else plan(in_memory=motion.store.all_in_memory),
     )
     return ActionResult(
         model=model,
@@ -117,7 +133,17 @@ def finetune_action(
         metrics=result.metrics,
         history=result.history,
         left_out=left_out,
+        motion_start=start,
     )
+
+
+def need_videos(clips: Sequence[LabelledClip]) -> None:
+    """Refuse images, for a model of two streams. Raises: DatasetUnsuitable."""
+    still = next((clip.name for clip in clips if clip.still), None)
+    if still is not None:
+        raise DatasetUnsuitable(
+            f"A model of two streams learns from videos: {still} is an image, which has no flow. Leave out two_stream."
+        )
 
 
 def _classes(clips: Sequence[LabelledClip], left_out: Sequence[LeftOut]) -> tuple[str, ...]:
@@ -131,12 +157,19 @@ def _classes(clips: Sequence[LabelledClip], left_out: Sequence[LeftOut]) -> tupl
     return labels
 
 
-def _new_model(config: ActionConfig, labels: tuple[str, ...], *, seed: int, init: nn.Module | None) -> ActionNet:
+def _new_model(
+    config: ActionConfig, labels: tuple[str, ...], *, seed: int, init: nn.Module | None
+) -> tuple[Net, Start | None]:
+    """Fresh weights but for those that `init` has, and what the motion stream begins as."""
+    start: Start | None = None
     with seeded(seed):
-        model = ActionNet(config.net, len(labels))
+        model = build(action_model_config(config, labels))
+    assert isinstance(model, Net)
     if init is not None:
         copy_backbone(init, model)
-    return model
+    if config.two_stream:
+        start = "pretrained" if init is not None and copy_motion(init, model) else "random"
+    return model, start
 
 
 def _read(
@@ -155,76 +188,57 @@ def _read(
     return parts[0], parts[1], left_out
 
 
+def _motion(
+    samples: Sequence[ClipFrames],
+    val: Sequence[ClipFrames],
+    packs: Mapping[Path, Clip],
+    *,
+    config: ActionConfig,
+    cache_bytes: int | None,
+    device: str,
+) -> Generator[Progress, None, tuple[MotionClips, MotionClips]]:
+    """The flow of all clips, and of those to train on alone.
+
+    Raises:
+        DatasetUnsuitable: fewer than two labels have clips that are long enough to train on.
+    """
+    place = device_of(device)
+    room = free_bytes(place) // 2 if cache_bytes is None else cache_bytes
+    clips = [sample.clip for sample in [*samples, *val]]
+    both = MotionClips.of(clips, packs, config=config, cache_bytes=room, device=place)
+    learned = both.among(sample.clip for sample in samples)
+    if len({clip.label for clip in learned.clips}) < 2:
+        raise DatasetUnsuitable(
+            "A model of two streams needs training clips of at least two labels that have"
+            f" {config.motion.min_frames} frames or more. Send longer clips, or leave out two_stream."
+        )
+    yield from both.load()
+    return both, learned
+
+
 def _identity(samples: Sequence[ClipFrames]) -> list[tuple[str, str]]:
     return [(sample.clip.name, sample.clip.label) for sample in samples]
 
 
+def _with_motion(motion: MotionClips | None) -> list[str] | None:
+    """Which clips the motion stream learns from: whether a pack was to be had may change between two attempts."""
+    return None if motion is None else [clip.name for clip in motion.clips]
+
+
 def action_model_config(config: ActionConfig, labels: tuple[str, ...]) -> ModelConfig:
-    """How a model folder describes an Action ConvNet."""
-    return ModelConfig(kind="action", net=config.net, labels=labels, settings=asdict(config))
+    """How a model folder describes an Action ConvNet, or two streams."""
+    return ModelConfig(
+        kind="action",
+        net=config.net,
+        labels=labels,
+        flow_maps=2 * config.motion.gap_frames,
+        two_stream=config.two_stream,
+        settings=asdict(config),
+    )
 
 
-class ActionBatches:
-    """The batches of a run: random crops of random frames of random clips, a pure function of (clips, seed, step)."""
-
-    def __init__(
-        self, clips: Sequence[ClipFrames], *, labels: tuple[str, ...], config: ActionConfig, seed: int
-    ) -> None:
-        self._clips = clips
-        self._labels = np.array([labels.index(clip.clip.label) for clip in clips])
-        self._config = config
-        self._seed = seed
-
-    def __call__(self, step: int) -> ActionBatch:
-        """The batch of step 0, 1, ..."""
-        rng = generator(self._seed, 2, step)
-        side = self._config.net.crop_px
-        chosen = rng.integers(len(self._clips), size=self._config.learn.batch_size)
-        crops_u8 = np.empty((len(chosen), side, side, 3), dtype=np.uint8)
-        for row, place in enumerate(chosen):
-            frames = self._clips[place].frames_u8  # (T, H, W, 3)
-            top, left = rng.integers(frames.shape[1] - side + 1), rng.integers(frames.shape[2] - side + 1)
-            crop = frames[rng.integers(len(frames)), top : top + side, left : left + side]
-            mirrored = self._config.flip and rng.random() < 0.5
-            crops_u8[row] = crop[:, ::-1] if mirrored else crop
-        return ActionBatch(torch.from_numpy(crops_u8).permute(0, 3, 1, 2), torch.from_numpy(self._labels[chosen]))
-
-
-def _loss_of(model: nn.Module, batch: ActionBatch) -> tuple[Tensor, dict[str, Tensor]]:
-    scores = model(normalise_rgb(batch.crops_u8)).float()  # (B, C)
-    right = (scores.argmax(dim=1) == batch.labels).float().mean()
-    return functional.cross_entropy(scores, batch.labels), {"accuracy": right.detach()}
-
-
-def _trained(model: ActionNet, config: ActionConfig) -> list[nn.Parameter] | None:
+def _trained(model: Net, config: ActionConfig) -> list[nn.Parameter] | None:
     """The parameters that `layers` says; None is all."""
     if config.layers == "full":
         return None
     return [parameter for layer in model.new_layers() for parameter in layer.parameters()]
-
-
-def _validation(
-    clips: Sequence[ClipFrames], *, labels: tuple[str, ...], crop_px: int
-) -> Callable[[nn.Module], dict[str, float]]:
-    """`accuracy` and `loss` of whole clips by VAL_FRAMES frames each, centre crops and their mirrors averaged."""
-    true = torch.tensor([labels.index(clip.clip.label) for clip in clips])
-    crops = [_centres(clip.frames_u8[spaced(len(clip.frames_u8), VAL_FRAMES)], crop_px=crop_px) for clip in clips]
-
-    def validate(model: nn.Module) -> dict[str, float]:
-        device = next(model.parameters()).device
-        probabilities = torch.stack(
-            [model(normalise_rgb(images.to(device))).float().softmax(dim=1).mean(dim=0).cpu() for images in crops]
-        )  # (N, C)
-        right = (probabilities.argmax(dim=1) == true).float().mean()
-        loss = functional.nll_loss(probabilities.clamp(min=1e-12).log(), true)
-        return {"accuracy": float(right), "loss": float(loss)}
-
-    return validate
-
-
-def _centres(frames_u8: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], *, crop_px: int) -> Tensor:
-    """(T, H, W, 3) -> (2 T, 3, crop_px, crop_px) uint8: centre crops, then their mirrors."""
-    top, left = (frames_u8.shape[1] - crop_px) // 2, (frames_u8.shape[2] - crop_px) // 2
-    centres = frames_u8[:, top : top + crop_px, left : left + crop_px]
-    both = np.concatenate([centres, centres[:, :, ::-1]])
-    return torch.from_numpy(np.ascontiguousarray(both)).permute(0, 3, 1, 2)

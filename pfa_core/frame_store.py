@@ -62,15 +62,29 @@ class FrameStore:
     """
 
     def __init__(
-        self, clips: Sequence[Clip], *, cache_bytes: int = 0, device: torch.device = CPU, keep_free_bytes: int = 0
+        self,
+        clips: Sequence[Clip],
+        *,
+        cache_bytes: int = 0,
+        device: torch.device = CPU,
+        keep_free_bytes: int = 0,
+        flow_alone: bool = False,
     ) -> None:
-        """`keep_free_bytes`: disk that mapped forms leave free, if it is more than `mapped_packs.reserve_bytes`."""
+        """
+        Args:
+            clips: what is held.
+            cache_bytes: of the device's memory.
+            device: where crops are wanted.
+            keep_free_bytes: disk that mapped forms leave free, if it is more than `mapped_packs.reserve_bytes`.
+            flow_alone: frames are never asked for, so memory need not hold them.
+        """
         self.clips = tuple(clips)
         self.device = device
         self.num_frames = tuple(clip.num_frames for clip in clips)
         self.sizes = tuple(clip.size for clip in clips)
         """(H, W) of each video."""
         self._cache_bytes = cache_bytes
+        self._flow_alone = flow_alone
         self._keep_free_bytes = keep_free_bytes
         self._in_memory: dict[int, ClipTensors] = {}
         self._mapped: dict[int, ClipTensors] = {}
@@ -83,9 +97,10 @@ class FrameStore:
         left = self._cache_bytes
         for video, clip in enumerate(self.clips):
             height, width = clip.size
-            num_bytes = (5 * clip.num_frames - 2) * height * width  # 3 bytes of frame and 2 of flow a pixel
+            num_frames = 0 if self._flow_alone else clip.num_frames
+            num_bytes = (3 * num_frames + 2 * (clip.num_frames - 1)) * height * width
             if num_bytes <= left:
-                self._in_memory[video] = _read(clip, self.device)
+                self._in_memory[video] = _read(clip, self.device, num_frames=num_frames)
                 left -= num_bytes
             elif isinstance(clip, Pack):
                 yield from self._map(video, clip)
@@ -137,7 +152,9 @@ class FrameStore:
             self._mapped[video] = yield from map_pack(pack, keep_free_bytes=self._keep_free_bytes, alive=alive)
 
 
-def _read(clip: Clip, device: torch.device) -> ClipTensors:
-    frames = np.stack([clip.frame(index) for index in range(clip.num_frames)])
+def _read(clip: Clip, device: torch.device, *, num_frames: int) -> ClipTensors:
+    frames = np.empty((num_frames, *clip.size, 3), np.uint8)
+    for index in range(num_frames):
+        frames[index] = clip.frame(index)
     flows = np.stack([clip.flow(index) for index in range(clip.num_frames - 1)])
     return ClipTensors(torch.from_numpy(frames).to(device), torch.from_numpy(flows).to(device))

@@ -30,7 +30,9 @@ class ModelConfig:
     labels: tuple[str, ...] = ()
     """`action`: the classes, in the order of the scores."""
     flow_maps: int = 24
-    """`triplet`: input channels of the Motion ConvNet."""
+    """`triplet`, and `action` of two streams: input channels of the Motion ConvNet."""
+    two_stream: bool = False
+    """`action`: a second network looks at flow."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The recipe's whole configuration as plain values: person crop, read-out, working size, ..."""
     version: str = ""
@@ -62,6 +64,7 @@ class ModelConfig:
                 joints=None if plain["joints"] is None else JointSet(tuple(plain["joints"])),
                 labels=tuple(plain["labels"]),
                 flow_maps=plain["flow_maps"],
+                two_stream=plain.get("two_stream", False),  # folders of before there were any do not say
                 settings=plain["settings"],
                 version=plain["version"],
             )
@@ -75,6 +78,8 @@ class Lineage:
 
     parent: str | None = None
     """`name@version` of the model it was initialised from; None for random initialisation."""
+    motion_start: str | None = None
+    """Of a model of two streams, what the second began as: `pretrained` (the parent's Motion ConvNet) or `random`."""
     objective: str | None = None
     """Of a pretrained model, what it was pretrained by: `motion`, `ranking`, `steady`, or `random` (not at all)."""
     dataset: str | None = None

@@ -13,6 +13,11 @@ _WHAT = {
     "pose": "Finds the joints of a person in a crop: one heatmap per joint.",
     "action": "Names the action in an image or a clip.",
 }
+_TWO_STREAMS = (
+    " It has two streams: one looks at frames, as the paper's Action ConvNet, the other at blocks of optical flow,"
+    " which the paper does not have; their probabilities are averaged. An image, or a clip that is too short for a"
+    " block, is judged by the first alone."
+)
 
 
 def model_card(manifest: Manifest, *, num_weights: int) -> str:
@@ -20,7 +25,7 @@ def model_card(manifest: Manifest, *, num_weights: int) -> str:
     config = manifest.config
     parts = [
         f"# {config.kind} model",
-        _WHAT[config.kind],
+        _WHAT[config.kind] + (_TWO_STREAMS if config.two_stream else ""),
         "## Network\n\n" + _table(_network(config, num_weights)),
         "## Metrics\n\n" + (_table(_figures(manifest.metrics)) or "None were measured."),
         "## Lineage\n\n" + _table(_lineage(manifest.lineage)),
@@ -36,6 +41,8 @@ def _network(config: ModelConfig, num_weights: int) -> Iterator[tuple[str, objec
     yield "VGG-M width", config.net.width
     yield "input", f"{config.net.crop_px} x {config.net.crop_px} px"
     yield "normalisation", config.net.norm
+    if config.two_stream:
+        yield "streams", f"appearance, motion ({config.flow_maps} flow maps)"
     yield "weights", f"{num_weights:,}"
     if config.joints is not None:
         yield "joints", ", ".join(config.joints.names)
@@ -55,6 +62,8 @@ def _lineage(lineage: Lineage) -> Iterator[tuple[str, object]]:
     if lineage.objective is not None:
         yield "objective", lineage.objective
     yield "initialised from", lineage.parent or "random weights"
+    if lineage.motion_start is not None:
+        yield "motion stream began as", f"{lineage.motion_start} weights"
     yield "data set", lineage.dataset or "not recorded"
     yield "videos or images", f"{len(lineage.items_sha256)} (sha256 of each in `manifest.json`)"
     yield "job", lineage.job or "not recorded"

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pfa_core.errors import ModelDamaged, ModelUnsuitable
+from pfa_core.config.action import MotionConfig
+from pfa_core.config.flow import PackConfig, TvL1Config
+from pfa_core.errors import ConfigInvalid, ModelDamaged, ModelUnsuitable
 from pfa_core.manifest import ModelConfig
 from pfa_core.skeleton import JointSet
 
@@ -44,14 +46,22 @@ class ActionSettings:
 
     short_side_px: int
     test_frames: int
+    flip: bool
+    motion: MotionConfig | None
+    """None: the model looks at frames alone."""
 
     @staticmethod
     def of(config: ModelConfig) -> "ActionSettings":
-        """Raises: ModelDamaged: a value is not a number above zero."""
+        """Raises: ModelDamaged: a value is not what it must be, or is missing of a model of two streams."""
+        flip = config.settings.get("flip", True)
+        if not isinstance(flip, bool):
+            raise ModelDamaged(f"config.json of the model has flip = {flip!r}; true or false is needed.")
         short_side_px = int(_positive(config.settings, "short_side_px", round(config.net.crop_px * 240 / 224)))
         return ActionSettings(
             short_side_px=max(short_side_px, config.net.crop_px),
             test_frames=int(_positive(config.settings, "test_frames", 25)),
+            flip=flip,
+            motion=_motion_of(config) if config.two_stream else None,
         )
 
 
@@ -81,6 +91,21 @@ def _thresholds(config: ModelConfig) -> tuple[float, ...] | None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _motion_of(config: ModelConfig) -> MotionConfig:
+    """Raises: ModelDamaged: the flow that its second stream looks at cannot be measured from what it says."""
+    try:
+        plain = config.settings["motion"]
+        pack = PackConfig(**plain["pack"] | {"tvl1": TvL1Config(**plain["pack"]["tvl1"])})
+        motion = MotionConfig(**plain | {"pack": pack})
+    except (KeyError, TypeError, ConfigInvalid) as error:
+        raise ModelDamaged(f"config.json of the model does not say how its flow is measured: {error!r}") from error
+    if 2 * motion.gap_frames != config.flow_maps:
+        raise ModelDamaged(
+            f"config.json of the model has {config.flow_maps} flow maps and gap_frames = {motion.gap_frames}."
+        )
+    return motion
 
 
 def _positive(settings: Mapping[str, Any], name: str, default: float) -> float:

@@ -15,19 +15,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from pfa_core.backbones import appearance_of, copy_backbone
+from pfa_core.backbones import appearance_of, copy_backbone, copy_motion
 from pfa_core.durable import flush, sha256_of
 from pfa_core.errors import ConfigInvalid, ModelDamaged
 from pfa_core.manifest import Lineage, Manifest, ModelConfig
 from pfa_core.model_card import model_card
-from pfa_core.nets.action import ActionNet
+from pfa_core.nets.action import ActionNet, TwoStreamNet
 from pfa_core.nets.pose import PoseNet
 from pfa_core.nets.triplet import TripletNet
 from pfa_core.nets.vggm import VggM
 from pfa_core.tensor_files import save_tensors
 
 __all__ = [
-    "appearance_of", "build", "copy_backbone", "library_version", "load_model", "read_manifest", "save_model",
+    "appearance_of", "build", "copy_backbone", "copy_motion", "library_version", "load_model", "read_manifest",
+    "save_model",
 ]  # fmt: skip
 
 WEIGHTS, CONFIG, METRICS, CARD, MANIFEST = (
@@ -52,6 +53,8 @@ def build(config: ModelConfig) -> nn.Module:
             return VggM(config.net)
         case "pose" if config.joints is not None:
             return PoseNet(config.net, len(config.joints))
+        case "action" if config.labels and config.two_stream:
+            return TwoStreamNet(config.net, len(config.labels), flow_maps=config.flow_maps)
         case "action" if config.labels:
             return ActionNet(config.net, len(config.labels))
     raise ModelDamaged(f"config.json does not describe a network that this version can build (kind {config.kind!r}).")

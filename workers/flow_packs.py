@@ -3,12 +3,13 @@
 import os
 from collections.abc import Generator, Mapping, Sequence
 
+from pfa_core.config.action import ActionConfig
 from pfa_core.config.flow import PackConfig
 from pfa_core.config.untrained import UntrainedConfig
 from pfa_core.packs import Pack, forget_parts, pack_key
 from pfa_core.progress import Progress
 from pfa_store.items import owner
-from pfa_store.specs import FlowSpec, PretrainSpec, Spec
+from pfa_store.specs import FinetuneSpec, FlowSpec, PretrainSpec, Spec
 from pfa_store.store import Store
 from pfa_store.videos import Video
 from workers.item_tasks import ItemTasks
@@ -62,7 +63,7 @@ def num_processes(config: PackConfig, num_items: int) -> int:
 
 
 def pack_config_of(spec: Spec) -> PackConfig:
-    """Which packs a job makes or needs. `spec`: of a flow or a pretraining job, no other has any."""
+    """Which packs a job makes or needs. `spec`: of a flow or a pretraining job, or one that finetunes two streams."""
     match spec:
         case FlowSpec():
             return spec.resolve()
@@ -70,6 +71,10 @@ def pack_config_of(spec: Spec) -> PackConfig:
             config = spec.resolve()
             if not isinstance(config, UntrainedConfig):
                 return config.pack
+        case FinetuneSpec():
+            action = spec.resolve()
+            if isinstance(action, ActionConfig) and action.two_stream:
+                return action.motion.pack
     raise AssertionError(f"{type(spec).__name__} names no packs")
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from pfa_core.lifeline import die_with
 from pfa_store.settings import Settings
-from pfa_store.specs import VideosSpec
 from pfa_store.store import Store
 from workers.flow_packs import num_processes, pack_config_of, task_of
 from workers.item_tasks import ItemTasks
@@ -31,7 +30,6 @@ def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     store = Store.open(Settings(), migrate=False)
     spec = store.jobs.get(job_id).request
-    assert isinstance(spec, VideosSpec)
     config = pack_config_of(spec)
     tasks = {source.video.id: task_of(store, source.video, config) for source in videos_of(store, spec)}
     worker = f"{socket.gethostname()}:{os.getpid()}"

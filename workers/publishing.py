@@ -24,6 +24,7 @@ def publish_model(
     items_sha256: tuple[str, ...],
     parent: str | None = None,
     objective: str | None = None,
+    motion_start: str | None = None,
 ) -> ModelVersion:
     """Save a trained network and make it the next version of `name`.
 
@@ -34,6 +35,7 @@ def publish_model(
     lineage = Lineage(
         parent=parent,
         objective=objective,
+        motion_start=motion_start,
         dataset=spec.dataset,
         items_sha256=items_sha256,
         job=work.job.id,

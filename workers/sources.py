@@ -9,7 +9,7 @@ from pfa_core.left_out import LeftOut
 from pfa_core.people import Person
 from pfa_core.skeleton import JointSet
 from pfa_store.datasets import Dataset, DatasetItem
-from pfa_store.specs import Spec, VideosSpec
+from pfa_store.specs import FinetuneSpec, Spec, VideosSpec
 from pfa_store.store import Store
 from pfa_store.videos import Video
 
@@ -37,18 +37,21 @@ def dataset_of(store: Store, spec: Spec) -> Dataset:
     return store.datasets.get(spec.dataset)
 
 
-def videos_of(store: Store, spec: VideosSpec) -> list[SourceVideo]:
-    """The videos of a job, each once.
+def videos_of(store: Store, spec: Spec) -> list[SourceVideo]:
+    """The videos of a job, each once; of a finetuning job, those that are labelled and not of the split `test`.
 
     Raises:
         DatasetUnsuitable: it names none, or a data set of images.
         VideoNotFound, DatasetNotFound: deleted meanwhile.
     """
-    if spec.videos:
+    if isinstance(spec, VideosSpec) and spec.videos:
         named = [store.videos.get(video_id) for video_id in dict.fromkeys(spec.videos)]
         return [SourceVideo(video=video, file=video.filename) for video in named]
     dataset = dataset_of(store, spec)
-    found = {item.video_id: _source(store, item) for item in store.datasets.items(dataset.id) if item.video_id}
+    items = store.datasets.items(dataset.id)
+    if isinstance(spec, FinetuneSpec):
+        items = tuple(item for item in items if item.label is not None and item.split != "test")
+    found = {item.video_id: _source(store, item) for item in items if item.video_id}
     if not found:
         raise DatasetUnsuitable(f"The data set {dataset.name!r} holds no videos.")
     return list(found.values())

@@ -122,7 +122,8 @@ def pose_png(answer: PoseAnswer) -> bytes:
 def action_read(answer: ActionAnswer) -> ActionRead:
     """As JSON is made of."""
     labels = [LabelRead(label=label, probability=probability) for label, probability in answer.prediction.ranked]
-    return ActionRead(model=answer.model, num_frames=answer.num_frames, labels=labels)
+    streams = list(answer.prediction.streams)
+    return ActionRead(model=answer.model, num_frames=answer.num_frames, streams=streams, labels=labels)
 
 
 def features_read(answer: FeatureAnswer) -> FeaturesRead:

@@ -1,14 +1,12 @@
-"""From what was sent to what networks take in. Everything here runs in threads, beside the event loop.
-
-Axes: T frames.
-"""
+"""From what was sent to what networks take in. Everything here runs in threads, beside the event loop."""
 
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from api.inference.outcomes import Image
-from pfa_core.clips import LabelledClip, read_clip
+from pfa_core.clip_sample import ClipSample, read_sample
+from pfa_core.clips import LabelledClip
 from pfa_core.crops import PersonCrop
 from pfa_core.images import read_image
 from pfa_core.people import Box
@@ -45,10 +43,15 @@ def prepared_image(
     return image, predictor.prepare(image, box=box)
 
 
-def frames_of(
-    content: Path | bytes, predictor: ActionPredictor, *, name: str, settings: Settings, scratch: Path
-) -> Image:
-    """The frames of a video that the predictor looks at, (T, H, W, 3); only the sandbox opens it.
+def image_sample(predictor: ActionPredictor, read: ReadFile, *, settings: Settings) -> ClipSample:
+    """What an action model looks at in an image. Raises: as `image_of`."""
+    return predictor.sample(image_of(read, settings=settings))
+
+
+def clip_sample(
+    predictor: ActionPredictor, content: Path | bytes, *, name: str, settings: Settings, scratch: Path
+) -> ClipSample:
+    """What an action model looks at in a video, its flow measured; only the sandbox opens the file.
 
     Args:
         content: a small video that stayed in memory is put under `scratch` for the sandbox.
@@ -60,15 +63,9 @@ def frames_of(
         with disk_errors(), TemporaryDirectory(prefix="clip-", dir=scratch) as folder:
             path = Path(folder) / "clip"
             path.write_bytes(content)
-            return frames_of(path, predictor, name=name, settings=settings, scratch=scratch)
+            return clip_sample(predictor, path, name=name, settings=settings, scratch=scratch)
     clip = LabelledClip(name=name, label="", path=content)
-    frames = read_clip(
-        clip,
-        short_side_px=predictor.settings.short_side_px,
-        max_frames=predictor.settings.test_frames,
-        limits=clip_limits(settings),
-    )
-    return frames.frames_u8
+    return read_sample(clip, predictor.settings, limits=clip_limits(settings))
 
 
 def clip_limits(settings: Settings) -> DecodeLimits:

@@ -20,30 +20,26 @@ from torch import Tensor
 
 from api.admission import Use, need_kind
 from api.errors import CollectionNotReady
-from api.inference.batcher import Batcher, queue_full
+from api.inference.batcher import Batcher, Forward, queue_full
 from api.inference.host import Host
 from api.inference.outcomes import (
     ActionAnswer,
     Asked,
     FeatureAnswer,
-    Image,
     NeighbourAnswer,
     PoseAnswer,
     Timing,
     Version,
 )
-from api.inference.pictures import ReadFile, frames_of, image_of, prepared_image
+from api.inference.pictures import ReadFile, clip_sample, image_sample, prepared_image
 from api.metrics import Metrics
+from pfa_core.clip_sample import ClipSample
 from pfa_core.devices import computes_bf16, device_of
 from pfa_core.figures import filters_png
 from pfa_core.models import load_model
 from pfa_core.people import Box
-from pfa_core.predict import (
-    ActionPredictor,
-    FeatureExtractor,
-    Numerics,
-    PosePredictor,
-)
+from pfa_core.predict import ActionPredictor, FeatureExtractor, Numerics, PosePredictor
+from pfa_core.predict_action import CROPS, Stream
 from pfa_core.retrieval import GalleryIndex, Neighbour
 from pfa_store.collections import Collection
 from pfa_store.models import ModelVersion
@@ -121,7 +117,7 @@ class Inference:
         assert isinstance(predictor, PosePredictor)
         work = partial(prepared_image, predictor, read, box=box, settings=self._settings)
         image, prepared = await self._decoded(self._image_threads, work, timing)
-        rows = await self._rows(predictor, prepared.rows_u8, timing)
+        rows = await self._rows(predictor.forward, prepared.rows_u8, timing)
         prediction = predictor.finish(rows, prepared.place)
         return PoseAnswer(model=version.ref, image=image, box=box, prediction=prediction, timing=timing)
 
@@ -129,8 +125,9 @@ class Inference:
         """The action in an image. Raises: as `pose`."""
         timing = Timing()
         version, predictor = await self._action_model(ref)
-        image = await self._decoded(self._image_threads, partial(image_of, read, settings=self._settings), timing)
-        return await self._action(version, predictor, image[None], timing)
+        work = partial(image_sample, predictor, read, settings=self._settings)
+        sample = await self._decoded(self._image_threads, work, timing)
+        return await self._action(version, predictor, sample, timing)
 
     async def clip_action(self, content: Path | bytes, *, name: str, ref: str) -> ActionAnswer:
         """The action in a video, which only the sandbox opens.
@@ -141,9 +138,9 @@ class Inference:
         timing = Timing()
         version, predictor = await self._action_model(ref)
         scratch = self._store.files.root / "tmp"
-        work = partial(frames_of, content, predictor, name=name, settings=self._settings, scratch=scratch)
-        frames = await self._decoded(self._clip_threads, work, timing)
-        return await self._action(version, predictor, frames, timing)
+        work = partial(clip_sample, predictor, content, name=name, settings=self._settings, scratch=scratch)
+        sample = await self._decoded(self._clip_threads, work, timing)
+        return await self._action(version, predictor, sample, timing)
 
     async def features(self, read: ReadFile, *, ref: str, box: Box | None = None) -> FeatureAnswer:
         """The fc6 feature of an image, or of a box of it. Raises: as `pose`."""
@@ -152,7 +149,7 @@ class Inference:
         assert isinstance(predictor, FeatureExtractor)
         work = partial(prepared_image, predictor, read, box=box, settings=self._settings)
         _, prepared = await self._decoded(self._image_threads, work, timing)
-        rows = await self._rows(predictor, prepared.rows_u8, timing)
+        rows = await self._rows(predictor.forward, prepared.rows_u8, timing)
         return FeatureAnswer(model=version.ref, feature=predictor.finish(rows, prepared.place), timing=timing)
 
     async def nearest(self, read: ReadFile, *, collection: Collection, k: int, box: Box | None) -> NeighbourAnswer:
@@ -185,12 +182,16 @@ class Inference:
         return version, predictor
 
     async def _action(
-        self, version: Version, predictor: ActionPredictor, frames: Image, timing: Timing
+        self, version: Version, predictor: ActionPredictor, sample: ClipSample, timing: Timing
     ) -> ActionAnswer:
-        prepared = await self._decoded(self._image_threads, partial(predictor.prepare, frames), timing)
-        rows = await self._rows(predictor, prepared.rows_u8, timing)
-        prediction = predictor.finish(rows)
-        return ActionAnswer(model=version.ref, num_frames=len(frames), prediction=prediction, timing=timing)
+        """A row is a frame, or a block of flow, in all its crops, so fewer of them make a batch."""
+        at_once = max(1, self._settings.max_batch // CROPS)
+        scores: dict[Stream, Tensor] = {}
+        for stream, rows in predictor.rows_of(sample).items():
+            look = predictor.look if stream == "appearance" else predictor.look_at_motion
+            scores[stream] = await self._rows(look, rows, timing, at_once=at_once)
+        prediction = predictor.finish(scores)
+        return ActionAnswer(model=version.ref, num_frames=len(sample.frames_u8), prediction=prediction, timing=timing)
 
     async def _decoded(self, pool: ThreadPoolExecutor, work: Callable[[], T], timing: Timing) -> T:
         loop = asyncio.get_running_loop()
@@ -200,11 +201,11 @@ class Inference:
         finally:
             timing.decode_s += loop.time() - began_s
 
-    async def _rows(self, predictor: Predictor, rows_u8: Tensor, timing: Timing) -> Tensor:
+    async def _rows(self, forward: Forward, rows: Tensor, timing: Timing, *, at_once: int | None = None) -> Tensor:
         """Run rows through the network; a clip's many rows go batch by batch, so that others get their turn."""
         answers = []
-        for part in rows_u8.split(self._settings.max_batch):
-            batched = await asyncio.wrap_future(self._batcher.submit(predictor.forward, part))
+        for part in rows.split(at_once or self._settings.max_batch):
+            batched = await asyncio.wrap_future(self._batcher.submit(forward, part))
             assert isinstance(batched.raw, Tensor)
             timing.queue_s += batched.queue_s
             timing.model_s += batched.forward_s
@@ -223,8 +224,7 @@ class Inference:
         """Load and warm up, in the host's thread."""
         torch.set_num_threads(self._threads)
         predictor = _PREDICTORS[version.use].load(version.folder, numerics=self._numerics)
-        side = predictor.config.net.crop_px
-        predictor.forward(torch.zeros((1, 3, side, side), dtype=torch.uint8))
+        predictor.warm_up()
         return predictor
 
 

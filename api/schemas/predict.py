@@ -99,6 +99,9 @@ class ActionRead(BaseModel):
 
     model: str = Field(description="`name@version` that answered")
     num_frames: int = Field(description="Frames that were looked at")
+    streams: list[Literal["appearance", "motion"]] = Field(
+        description="What was looked at: frames; flow too, by a model of two streams and in a clip long enough"
+    )
     labels: list[LabelRead]
 
 

@@ -60,7 +60,8 @@ def pose(plain: Json) -> Pose:
 
 def actions(plain: Json) -> Actions:
     labels = tuple((entry["label"], float(entry["probability"])) for entry in plain["labels"])
-    return record(Actions, plain, labels=labels)
+    streams = tuple(plain.get("streams", ("appearance",)))
+    return record(Actions, plain, labels=labels, streams=streams)
 
 
 def features(plain: Json) -> Features:

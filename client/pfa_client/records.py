@@ -217,6 +217,8 @@ class Actions:
     model: str
     labels: tuple[tuple[str, float], ...]
     num_frames: int
+    streams: tuple[str, ...] = ("appearance",)
+    """What was looked at: `appearance` (frames), and `motion` (flow) by a model of two streams, if the clip is long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,16 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import httpx
 import torch
 
 from pfa_client import Client
+from pfa_core.config import flow
+from pfa_core.config.action import MotionConfig
+from pfa_core.config.flow import PackConfig
 from pfa_core.config.net import NetConfig, Norm
 from pfa_core.manifest import Lineage, ModelConfig, ModelKind
 from pfa_core.models import build, save_model
@@ -61,16 +64,22 @@ class Service:
         seed: int = 0,
         norm: Norm = "batch",
         visible_from: Sequence[float] | None = None,
+        two_stream: bool = False,
     ) -> ModelVersion:
         """Publish a tiny model with random weights as the next version of `name`."""
         settings: dict[str, object] = {"short_side_px": CROP_PX, "test_frames": 3} if kind == "action" else {}
         if visible_from is not None:
             settings["visible_from"] = list(visible_from)
+        if two_stream:
+            pack = PackConfig(short_side_px=CROP_PX, backend="dis", tvl1=flow.fast())
+            settings["motion"] = asdict(MotionConfig(pack=pack, gap_frames=5, test_blocks=2))
         config = ModelConfig(
             kind=kind,
             net=NetConfig(width=1 / 32, crop_px=CROP_PX, norm=norm),
             joints=FLIC if kind == "pose" else None,
             labels=LABELS if kind == "action" else (),
+            flow_maps=10 if two_stream else 24,
+            two_stream=two_stream,
             settings=settings,
         )
         with torch.random.fork_rng():

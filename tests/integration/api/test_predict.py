@@ -13,8 +13,11 @@ import pytest
 from PIL import Image
 
 from pfa_client import Client, ProblemError
+from pfa_core.clip_sample import read_sample
+from pfa_core.clips import LabelledClip
 from pfa_core.predict import ActionPredictor, FeatureExtractor, PosePredictor
 from pfa_core.skeleton import FLIC
+from pfa_core.video.limits import DecodeLimits
 from pfa_store.models import ModelVersion
 from tests.integration.api import media
 from tests.integration.api.service import LABELS, LONG_S, Service
@@ -142,6 +145,23 @@ def test_the_action_in_a_clip(client: Client, models: Models, clips: dict[str, P
     assert {label for label, _ in found.labels} == set(LABELS)
     assert sum(p for _, p in found.labels) == pytest.approx(1, abs=1e-5)
     assert client.predict_action(clips["one"].read_bytes(), model="actor@1").labels == found.labels
+
+
+def test_two_streams_look_at_the_motion_of_a_clip_that_is_long_enough(
+    service: Service, client: Client, clips: dict[str, Path]
+) -> None:
+    """Some six frames: the clip of 30 has its motion looked at, the one of five and an image do not."""
+    model = service.publish("two-streams", "action", two_stream=True)
+    predictor = ActionPredictor.load(service.store.models.folder(model))
+    clip = LabelledClip(name="one", label="", path=clips["one"])
+    expected = predictor(read_sample(clip, predictor.settings, limits=DecodeLimits()))
+    found = client.predict_action(clips["one"], model="two-streams")
+    assert (found.num_frames, found.streams) == (3, ("appearance", "motion"))
+    assert [label for label, _ in found.labels] == [label for label, _ in expected.ranked]
+    assert np.allclose([p for _, p in found.labels], [p for _, p in expected.ranked], atol=1e-5)
+    assert client.predict_action(clips["short"], model="two-streams").streams == ("appearance",)
+    assert client.predict_action(PNG, model="two-streams").streams == ("appearance",)
+    assert len(client.features(PNG, model="two-streams").values) == 128
 
 
 @pytest.mark.parametrize("of", ["triplet", "action"])

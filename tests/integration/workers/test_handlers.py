@@ -136,6 +136,30 @@ def test_action_from_finetuning_to_a_score(store: Store, videos: str, pretrained
     assert everything["metrics"]["num_clips"] == 4
 
 
+def test_two_streams_start_from_both_nets_of_pretraining_and_share_its_packs(
+    store: Store, videos: str, images: str, pretrained: JobResult
+) -> None:
+    """The clip of two frames is too short for a block: it teaches the appearance alone."""
+    pack = {"short_side_px": 64, "backend": "dis"}
+    config: dict[str, Any] = {
+        "net": NET, "short_side_px": 64, "learn": LEARN, "test_frames": 2, "two_stream": True,
+        "motion": {"pack": pack, "gap_frames": 2, "test_blocks": 2},
+    }  # fmt: skip
+    before = {pack.key for pack in store.packs.list()}
+    spec = FinetuneSpec(task="action", dataset=videos, init="base", name="two", config=config)
+    trained = do(store, "finetune", spec)
+    assert trained["left_out"] == []
+    assert {pack.key for pack in store.packs.list()} == before
+    model = store.models.resolve("two")
+    assert (model.kind, model.lineage["motion_start"]) == ("action", "pretrained")
+    assert len(model.lineage["items_sha256"]) == 4
+    score = do(store, "evaluate", EvaluateSpec(dataset=videos, model="two", split="all"))
+    counts = {name: stream["num_clips"] for name, stream in score["metrics"]["streams"].items()}
+    assert counts == {"appearance": 4, "motion": 3, "fused": 4}
+    with pytest.raises(DatasetUnsuitable):
+        do(store, "finetune", FinetuneSpec(task="action", dataset=images, name="x", config=config))
+
+
 def test_pose_from_finetuning_to_a_score(store: Store, images: str, pretrained: JobResult) -> None:
     spec = FinetuneSpec(
         task="pose", dataset=images, init=pretrained["model"], name="poser", config={"net": NET, "learn": LEARN}

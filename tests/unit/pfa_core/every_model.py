@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from pfa_core.seeds import seeded
 from pfa_core.skeleton import FLIC
 
 CROP_PX = 64
+Kind = ModelKind | Literal["two streams"]
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,15 @@ def _frame(net: nn.Module) -> Tensor:
     return net(_images(4))
 
 
-def _case(kind: ModelKind, norm: Norm) -> Case:
+def _two_streams(net: nn.Module) -> Tensor:
+    return torch.cat(net(_images(4), _images(4, 24)))
+
+
+def _case(kind: Kind, norm: Norm) -> Case:
     net = NetConfig(width=1 / 32, crop_px=CROP_PX, norm=norm)
+    if kind == "two streams":
+        config = ModelConfig(kind="action", net=net, labels=("bend", "jump", "wave"), two_stream=True)
+        return Case(config, _two_streams, (8, 3))
     if kind == "triplet":
         return Case(ModelConfig(kind=kind, net=net), _triplet, (4, 3, 2))
     if kind == "appearance":
@@ -51,13 +60,13 @@ def _case(kind: ModelKind, norm: Norm) -> Case:
     return Case(ModelConfig(kind=kind, net=net, labels=("bend", "jump", "wave")), _frame, (4, 3))
 
 
-KINDS: tuple[ModelKind, ...] = ("triplet", "appearance", "pose", "action")
+KINDS: tuple[Kind, ...] = ("triplet", "appearance", "pose", "action", "two streams")
 NORMS: tuple[Norm, ...] = ("lrn", "batch")
 every_model = pytest.mark.parametrize(
     "case", [pytest.param(_case(kind, norm), id=f"{kind}-{norm}") for kind in KINDS for norm in NORMS]
 )
 
 
-def case_of(kind: ModelKind, norm: Norm = "batch") -> Case:
+def case_of(kind: Kind, norm: Norm = "batch") -> Case:
     """One of them."""
     return _case(kind, norm)

@@ -6,10 +6,11 @@ from torch import Tensor, nn
 
 from pfa_core.config.net import NetConfig
 from pfa_core.errors import ModelUnsuitable
-from pfa_core.manifest import ModelKind
-from pfa_core.models import appearance_of, build, copy_backbone
+from pfa_core.models import appearance_of, build, copy_backbone, copy_motion
+from pfa_core.nets.action import TwoStreamNet
+from pfa_core.nets.triplet import TripletNet
 from pfa_core.nets.vggm import ConvLayers, VggM
-from tests.unit.pfa_core.every_model import KINDS, NORMS, case_of
+from tests.unit.pfa_core.every_model import KINDS, NORMS, Kind, case_of
 
 
 def rgb_layers(net: nn.Module) -> ConvLayers:
@@ -20,7 +21,7 @@ def rgb_layers(net: nn.Module) -> ConvLayers:
 @pytest.mark.parametrize("target_kind", KINDS)
 @pytest.mark.parametrize("source_kind", KINDS)
 def test_any_backbone_goes_into_any_model_and_nothing_else_moves(
-    source_kind: ModelKind, target_kind: ModelKind, norm: str
+    source_kind: Kind, target_kind: Kind, norm: str
 ) -> None:
     source, target = (case_of(kind, norm).new(seed) for kind, seed in ((source_kind, 1), (target_kind, 2)))  # type: ignore[arg-type]  # parametrised
     before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
@@ -66,7 +67,7 @@ def test_another_width_or_normalisation_is_unsuitable(net: NetConfig) -> None:
     assert all(torch.equal(other.state_dict()[name], tensor) for name, tensor in before.items())
 
 
-def lrn_model(kind: ModelKind) -> nn.Module:
+def lrn_model(kind: Kind) -> nn.Module:
     """With biases, which fresh models do not have."""
     source = case_of(kind, "lrn").new(1).eval()
     with torch.no_grad():
@@ -81,7 +82,7 @@ def deviation(ours: Tensor, theirs: Tensor) -> float:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_batch_norm_starts_as_the_net_with_lrn_where_its_statistics_are_used(kind: ModelKind) -> None:
+def test_batch_norm_starts_as_the_net_with_lrn_where_its_statistics_are_used(kind: Kind) -> None:
     """But for what LRN takes from neighbours, at most alpha / 5 of the sum of their squares beside k = 2."""
     source, target = lrn_model("triplet"), case_of(kind, "batch").new(2).eval()
     copied = copy_backbone(source, target)
@@ -125,7 +126,7 @@ def test_batch_norm_starts_anew_in_training_the_bias_is_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_net_with_lrn_takes_nothing_from_batch_norm(kind: ModelKind) -> None:
+def test_a_net_with_lrn_takes_nothing_from_batch_norm(kind: Kind) -> None:
     target = case_of(kind, "lrn").new(2)
     before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
     with pytest.raises(ModelUnsuitable, match=r"net\.norm"):
@@ -139,6 +140,32 @@ def test_the_appearance_net_is_the_one_that_sees_rgb() -> None:
     appearance = case_of("appearance").new()
     assert appearance_of(appearance) is appearance
     assert appearance_of(case_of("action").new()).layers.conv1.conv.in_channels == 3
+    two = case_of("two streams").new()
+    assert isinstance(two, TwoStreamNet)
+    assert appearance_of(two) is two.appearance.backbone
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("kind", ["triplet", "two streams"])
+def test_the_motion_net_goes_from_one_model_into_another_and_nothing_else_moves(kind: Kind, norm: str) -> None:
+    source, target = case_of(kind, norm).new(1), case_of("two streams", norm).new(2)  # type: ignore[arg-type]  # parametrised
+    assert isinstance(source, TripletNet | TwoStreamNet)
+    assert isinstance(target, TwoStreamNet)
+    before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
+    copied = copy_motion(source, target)
+    after = target.state_dict()
+    assert all(name.startswith("motion.motion.") for name in copied)
+    assert all(torch.equal(after[name], before[name]) for name in after.keys() - set(copied))
+    taken = source.motion if isinstance(source, TripletNet) else source.motion.backbone
+    blocks = torch.randn(2, 24, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(taken.eval()(blocks), target.motion.backbone.eval()(blocks))
+
+
+def test_a_model_without_a_motion_net_gives_none_and_blocks_of_another_length_are_refused() -> None:
+    case = case_of("two streams")
+    assert copy_motion(case_of("action").new(), case.new()) == []
+    with pytest.raises(ModelUnsuitable, match="10 flow maps"):
+        copy_motion(build(replace(case.config, flow_maps=10)), case.new())
 
 
 def test_a_pose_model_has_no_fc6() -> None:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from pfa_core.action_batches import ActionBatches
 from pfa_core.clips import ClipFrames, LabelledClip, read_clip, read_clips, spaced
+from pfa_core.config import action
 from pfa_core.config.action import ActionConfig
 from pfa_core.config.net import LearnConfig, NetConfig
 from pfa_core.errors import (
@@ -21,7 +23,7 @@ from pfa_core.errors import (
     VideoUnsupported,
 )
 from pfa_core.evaluate import evaluate_action, evaluate_pose
-from pfa_core.finetune_action import ActionBatches, action_model_config, finetune_action
+from pfa_core.finetune_action import action_model_config, finetune_action
 from pfa_core.images import write_png
 from pfa_core.nets.action import ActionNet
 from pfa_core.progress import Progress, run_to_end
@@ -42,6 +44,7 @@ def config(steps: int, *, layers: Literal["full", "last2"] = "full") -> ActionCo
         short_side_px=72,
         layers=layers,
         test_frames=3,
+        motion=action.small().motion,
     )  # fmt: skip
 
 
@@ -79,6 +82,7 @@ def test_last2_leaves_the_backbone_alone(tmp_path: Path) -> None:
         striped_images(tmp_path, 8), config=config(5, layers="last2"), folder=tmp_path, seed=0, init=init, device="cpu"
     )
     model = run_to_end(steps, ignore).model
+    assert isinstance(model, ActionNet)
     for name, tensor in init.appearance.state_dict().items():
         torch.testing.assert_close(model.appearance.state_dict()[name], tensor, rtol=0, atol=0)
     assert not torch.equal(model.hidden.weight, init.hidden.weight)

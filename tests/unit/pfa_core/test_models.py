@@ -180,6 +180,19 @@ def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
         read_manifest(tmp_path, verify=False)
 
 
+def test_two_streams_are_told_and_older_folders_have_one(tmp_path: Path) -> None:
+    lineage = replace(LINEAGE, motion_start="pretrained")
+    case = case_of("two streams")
+    save_model(tmp_path / "two", case.new(), config=case.config, lineage=lineage, metrics={})
+    card = (tmp_path / "two" / "README.md").read_text()
+    for said in ("two streams", "| streams | appearance, motion (24 flow maps) |", "began as | pretrained weights |"):
+        assert said in card
+    assert read_manifest(tmp_path / "two").lineage.motion_start == "pretrained"
+    plain = json.loads((tmp_path / "two" / "config.json").read_text())
+    del plain["two_stream"]
+    assert not ModelConfig.from_json(plain).two_stream
+
+
 def test_the_card_says_what_it_is_how_good_and_from_where(tmp_path: Path) -> None:
     save(tmp_path)
     card = (tmp_path / "README.md").read_text()

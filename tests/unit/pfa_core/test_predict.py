@@ -1,14 +1,18 @@
 """Predictors: batching changes nothing, bfloat16 stays close, boxes and kinds are checked."""
 
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from pfa_core.config import action, pose
+from pfa_core.config import action, flow, pose
+from pfa_core.config.action import MotionConfig
+from pfa_core.config.flow import PackConfig
 from pfa_core.config.net import NetConfig, Norm
 from pfa_core.crops import corner_crops, scale_short_side
 from pfa_core.errors import BoxOutsideImage, ImageUnreadable, ModelDamaged, ModelUnsuitable, VideoTooShort
@@ -17,8 +21,9 @@ from pfa_core.finetune_pose import pose_model_config
 from pfa_core.heatmaps import cells_to_px, decode
 from pfa_core.manifest import Lineage, ModelConfig
 from pfa_core.models import save_model
-from pfa_core.nets.action import ActionNet
+from pfa_core.nets.action import ActionNet, TwoStreamNet
 from pfa_core.nets.pose import PoseNet
+from pfa_core.nets.preprocess import normalise_rgb
 from pfa_core.predict import ActionPredictor, FeatureExtractor, Numerics, PosePredictor
 from pfa_core.skeleton import FLIC
 
@@ -52,6 +57,13 @@ def action_net(net: NetConfig = NET) -> ActionNet:
     return module
 
 
+def single(net: ActionNet, crop: NDArray[np.uint8]) -> torch.Tensor:
+    """(C,) scores of one (S, S, 3) crop, by the network as it is."""
+    with torch.no_grad():
+        scores: torch.Tensor = net(normalise_rgb(torch.from_numpy(crop.copy()).permute(2, 0, 1)[None]))[0]
+    return scores
+
+
 def test_batched_rows_answer_as_single_ones() -> None:
     predictor = PosePredictor(pose_net(), pose_config(), device="cpu")
     prepared = [predictor.prepare(image(seed)) for seed in range(3)]
@@ -82,11 +94,7 @@ def test_action_averages_ten_crops_a_frame() -> None:
     found = predictor(clip)
     chosen = [round(i * 29 / 24) for i in range(25)]
     scaled = np.stack([scale_short_side(clip[i], 72) for i in chosen])
-    singles = [
-        predictor.forward(torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)[None])[0].softmax(dim=0)
-        for ten in corner_crops(scaled, crop_px=64)
-        for crop in ten
-    ]
+    singles = [single(net, crop).softmax(dim=0) for ten in corner_crops(scaled, crop_px=64) for crop in ten]
     assert len(singles) == 250
     np.testing.assert_allclose(found.probabilities, torch.stack(singles).mean(dim=0).numpy(), atol=1e-5)
     assert found.probabilities.sum() == pytest.approx(1, abs=1e-5)
@@ -98,12 +106,15 @@ def test_action_averages_ten_crops_a_frame() -> None:
 def test_shared_first_layers_change_nothing(crop_px: int, norm: Norm) -> None:
     net = NetConfig(width=1 / 16, crop_px=crop_px, norm=norm)
     settings = {"short_side_px": 118, "test_frames": 25}
+    module = action_net(net)
     predictor = ActionPredictor(
-        action_net(net), ModelConfig(kind="action", net=net, labels=LABELS, settings=settings), device="cpu"
+        module, ModelConfig(kind="action", net=net, labels=LABELS, settings=settings), device="cpu"
     )
     clip = np.stack([image(seed, (118, 155)) for seed in range(7)])
-    apart = predictor.finish(predictor.forward(predictor.prepare(clip).rows_u8))
-    np.testing.assert_allclose(predictor(clip).probabilities, apart.probabilities, atol=1e-5)
+    apart = torch.stack([single(module, crop) for ten in corner_crops(clip, crop_px=crop_px) for crop in ten])
+    looked = predictor.look(torch.from_numpy(clip).permute(0, 3, 1, 2)).flatten(0, 1)
+    np.testing.assert_allclose(looked, apart, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(predictor(clip).probabilities, apart.softmax(dim=1).mean(dim=0), atol=1e-5)
 
 
 def test_a_mirrored_image_has_the_same_action() -> None:
@@ -117,13 +128,13 @@ def test_a_mirrored_image_has_the_same_action() -> None:
 @pytest.mark.parametrize("kind", ["pose", "action", "feature"])
 def test_bfloat16_is_within_a_hundredth(kind: str, norm: Norm) -> None:
     net = NetConfig(width=0.25, crop_px=112, norm=norm)
-    make: dict[str, Callable[[Numerics], PosePredictor | ActionPredictor | FeatureExtractor]] = {
-        "pose": lambda n: PosePredictor(pose_net(net), pose_config(net), numerics=n, device="cpu"),
-        "action": lambda n: ActionPredictor(action_net(net), action_config(net), numerics=n, device="cpu"),
-        "feature": lambda n: FeatureExtractor(action_net(net), action_config(net), numerics=n, device="cpu"),
+    make: dict[str, Callable[[Numerics], Callable[[torch.Tensor], torch.Tensor]]] = {
+        "pose": lambda n: PosePredictor(pose_net(net), pose_config(net), numerics=n, device="cpu").forward,
+        "action": lambda n: ActionPredictor(action_net(net), action_config(net), numerics=n, device="cpu").look,
+        "feature": lambda n: FeatureExtractor(action_net(net), action_config(net), numerics=n, device="cpu").forward,
     }
     rows = torch.from_numpy(np.stack([image(seed, (112, 112)) for seed in range(2)])).permute(0, 3, 1, 2)
-    exact, rough = make[kind]("float32").forward(rows), make[kind]("bfloat16").forward(rows)
+    exact, rough = make[kind]("float32")(rows), make[kind]("bfloat16")(rows)
     assert rough.dtype == torch.float32
     assert ((rough - exact).norm() / exact.norm()).item() <= 1e-2
 
@@ -150,6 +161,83 @@ def test_saved_models_answer_alike(tmp_path: Path) -> None:
                   lambda: FeatureExtractor.load(tmp_path / "p")):  # fmt: skip
         with pytest.raises(ModelUnsuitable):
             wrong()
+
+
+TWO = MotionConfig(
+    pack=PackConfig(short_side_px=72, backend="dis", tvl1=flow.fast()), gap_frames=3, test_blocks=4, weight=0.3
+)
+
+
+def two_stream_config(*, flip: bool = True) -> ModelConfig:
+    settings = asdict(replace(action.small(), motion=TWO, flip=flip)) | {"short_side_px": 72}
+    return ModelConfig(kind="action", net=NET, labels=LABELS, flow_maps=6, two_stream=True, settings=settings)
+
+
+def two_stream_net() -> TwoStreamNet:
+    torch.manual_seed(3)
+    module = TwoStreamNet(NET, len(LABELS), flow_maps=6).eval()
+    for net in (module.appearance, module.motion):
+        torch.nn.init.normal_(net.scores.weight)
+    return module
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_two_streams_are_averaged_over_the_crops_of_frames_and_of_blocks(flip: bool) -> None:
+    """Every crop is cut, mirrored (u changes its sign) and judged by itself."""
+    net = two_stream_net()
+    predictor = ActionPredictor(net, two_stream_config(flip=flip), device="cpu")
+    rng = np.random.default_rng(0)
+    clip = rng.integers(0, 256, (9, 72, 96, 3), dtype=np.uint8)
+    sample = replace(predictor.sample(clip), blocks_i8=rng.integers(-127, 128, (4, 6, 72, 96), dtype=np.int8))
+    found = predictor(sample)
+    places = [(0, 0), (0, 32), (8, 0), (8, 32), (4, 16)]
+    by_frames, by_blocks = [], []
+    for t in range(9):
+        for top, left in places:
+            crop = clip[t, top : top + 64, left : left + 64]
+            by_frames += [single(net.appearance, part) for part in ([crop, crop[:, ::-1]] if flip else [crop])]
+    for block in sample.blocks_i8.astype(np.float32) * np.float32(20 / 127):
+        for top, left in places:
+            part = torch.from_numpy(block[:, top : top + 64, left : left + 64].copy())
+            sign = torch.tensor([-1.0, -1, -1, 1, 1, 1])[:, None, None]
+            for one in [part, part.flip(2) * sign] if flip else [part]:
+                with torch.no_grad():
+                    by_blocks.append(net.motion(one[None])[0])
+    appearance, motion = (torch.stack(rows).softmax(dim=1).mean(dim=0).numpy() for rows in (by_frames, by_blocks))
+    np.testing.assert_allclose(found.streams["appearance"], appearance, atol=1e-5)
+    np.testing.assert_allclose(found.streams["motion"], motion, atol=1e-5)
+    np.testing.assert_allclose(found.probabilities, 0.7 * appearance + 0.3 * motion, atol=1e-5)
+
+
+def test_what_has_no_motion_is_judged_by_appearance_alone() -> None:
+    net = two_stream_net()
+    predictor = ActionPredictor(net, two_stream_config(), device="cpu")
+    alone = ActionPredictor(net.appearance, action_config(), device="cpu")
+    still, short = image(size=(72, 96)), np.stack([image(seed, (72, 96)) for seed in range(3)])
+    for given in (still, short):
+        assert set(predictor(given).streams) == {"appearance"}
+        np.testing.assert_allclose(predictor(given).probabilities, alone(given).probabilities, atol=1e-6)
+    longer = np.concatenate([short, short[:1]])
+    assert set(predictor(longer).streams) == {"appearance", "motion"}
+
+
+def test_saved_two_streams_answer_alike_and_features_are_of_the_appearance(tmp_path: Path) -> None:
+    net, config = two_stream_net(), two_stream_config()
+    save_model(tmp_path / "m", net, config=config, lineage=Lineage(), metrics={})
+    clip = np.stack([image(seed, (72, 96)) for seed in range(6)])
+    before = ActionPredictor(net, config, device="cpu")(clip)
+    after = ActionPredictor.load(tmp_path / "m", device="cpu")(clip)
+    for name in ("appearance", "motion"):
+        np.testing.assert_array_equal(after.streams[name], before.streams[name])
+    feature = FeatureExtractor.load(tmp_path / "m", device="cpu")(clip[0])
+    np.testing.assert_array_equal(feature, FeatureExtractor(net.appearance, action_config(), device="cpu")(clip[0]))
+
+
+@pytest.mark.parametrize("broken", [{}, {"motion": {"gap_frames": 3}}, {"motion": asdict(replace(TWO, gap_frames=5))}])
+def test_two_streams_that_do_not_say_how_flow_is_measured_are_damaged(broken: dict[str, Any]) -> None:
+    config = replace(two_stream_config(), settings=broken)
+    with pytest.raises(ModelDamaged, match="flow"):
+        ActionPredictor(two_stream_net(), config, device="cpu")
 
 
 def test_bad_input_has_a_name() -> None:
