@@ -8,7 +8,7 @@ from pfa_core.config.untrained import UntrainedConfig
 from pfa_core.packs import Pack, forget_parts, pack_key
 from pfa_core.progress import Progress
 from pfa_store.items import owner
-from pfa_store.specs import FlowSpec, PretrainSpec, Spec
+from pfa_store.specs import FlowSpec, PretrainSpec, Spec, TablesSpec
 from pfa_store.store import Store
 from pfa_store.videos import Video
 from workers.item_tasks import ItemTasks
@@ -62,7 +62,7 @@ def num_processes(config: PackConfig, num_items: int) -> int:
 
 
 def pack_config_of(spec: Spec) -> PackConfig:
-    """Which packs a job makes or needs. `spec`: of a flow or a pretraining job, no other has any."""
+    """Which packs a job makes or needs. `spec`: of a flow, a pretraining or a tables job, no other has any."""
     match spec:
         case FlowSpec():
             return spec.resolve()
@@ -70,6 +70,8 @@ def pack_config_of(spec: Spec) -> PackConfig:
             config = spec.resolve()
             if not isinstance(config, UntrainedConfig):
                 return config.pack
+        case TablesSpec():
+            return spec.resolve().motion.pack
     raise AssertionError(f"{type(spec).__name__} names no packs")
 
 

@@ -40,6 +40,7 @@ SUMMARY: dict[JobKind, str] = {
     "finetune": "Train a pose or an action model on labels",
     "evaluate": "Score a pose or an action model",
     "index": "Fill a collection with fc6 features",
+    "tables": "Compare initialisations under one budget: the paper's tables with intervals over seeds",
 }
 
 EXAMPLE: dict[JobKind, dict[str, Any]] = {
@@ -48,6 +49,14 @@ EXAMPLE: dict[JobKind, dict[str, Any]] = {
     "finetune": {"dataset": "labelled", "task": "pose", "init": "walker@1", "name": "poser"},
     "evaluate": {"dataset": "labelled", "model": "poser@production", "split": "test"},
     "index": {"dataset": "walks", "model": "walker", "collection": "gallery", "every_frames": 5},
+    "tables": {
+        "dataset": "walks",
+        "action": ["labelled-clips"],
+        "pose": ["labelled-people"],
+        "frames_of": ["labelled-clips"],
+        "init": {"motion": "walker@1"},
+        "config": {"seeds": 3},
+    },
 }
 
 
@@ -168,7 +177,7 @@ def read_metrics(job_id: str, services: Services) -> list[dict[str, float]]:
 
 @router.get("/{job_id}/files", dependencies=[Security(caller, scopes=["read"])], responses=problems(404))
 def list_files(job_id: str, services: Services) -> PageRead[JobFileRead]:
-    """The files that a job made; none until it has succeeded. Evaluations leave tables and pictures."""
+    """The files that a job made; none until it has succeeded. Evaluations and comparisons leave tables and pictures."""
     found = files_of(services.store, services.store.jobs.get(job_id)).values()
     items = [
         JobFileRead(name=path.name, media_type=media_type_of(path), num_bytes=path.stat().st_size) for path in found

@@ -12,7 +12,7 @@ from pfa_client.records import Job, JobEvent, JobFile, record
 from pfa_client.transport import Call
 from pfa_client.wire import Wire
 
-JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index"]
+JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index", "tables"]
 
 
 class JobCalls(Wire):
