@@ -4,17 +4,20 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
+from api.comparable import check_compared
 from api.errors import RequestInvalid
 from api.ingest import no_usable_videos, reasons
+from api.needs import need_joints
 from api.schemas.videos import LeftOut
 from pfa_core.config.action import ActionConfig
 from pfa_core.config.pose import PoseConfig
+from pfa_core.config.tables import LEARNED, RANDOM
 from pfa_core.config.untrained import UntrainedConfig
 from pfa_core.errors import ConfigInvalid, DatasetUnsuitable, ModelDamaged, ModelUnsuitable, NoUsableVideos
 from pfa_core.manifest import ModelConfig
 from pfa_store.datasets import Dataset, DatasetItem
 from pfa_store.models import ModelVersion
-from pfa_store.specs import EvaluateSpec, FinetuneSpec, FlowSpec, IndexSpec, PretrainSpec, Spec, VideosSpec
+from pfa_store.specs import EvaluateSpec, FinetuneSpec, FlowSpec, IndexSpec, PretrainSpec, Spec, TablesSpec, VideosSpec
 from pfa_store.store import Store
 from pfa_store.videos import Video
 
@@ -44,6 +47,8 @@ def admitted(spec: Spec, store: Store, *, left_out: Sequence[LeftOut] = ()) -> S
         case IndexSpec():
             _refuse_config(spec)
             return _index(spec, store)
+        case TablesSpec():
+            return _tables(spec, store, left_out)
     return spec
 
 
@@ -125,7 +130,7 @@ def _finetune(spec: FinetuneSpec, store: Store) -> Spec:
     dataset = _dataset(spec, store)
     items = store.datasets.items(dataset.id)
     if spec.task == "pose":
-        _need_joints(dataset, [item for item in items if item.split in (None, "train")])
+        need_joints(dataset, [item for item in items if item.split in (None, "train")])
     else:
         labels = {item.label for item in items if item.label is not None and item.split in (None, "train")}
         if len(labels) < 2:
@@ -142,19 +147,6 @@ def _finetune(spec: FinetuneSpec, store: Store) -> Spec:
     model = store.models.resolve(spec.init)
     _need_same_backbone(config_of(model, store), config, model.ref)
     return spec.model_copy(update={"init": model.ref})
-
-
-def _need_joints(dataset: Dataset, items: Sequence[DatasetItem], *, known: Sequence[str] | None = None) -> None:
-    """Check that some joint (one of `known`, where given) is labelled on someone."""
-    for item in items:
-        for joint, point in ((item.person or {}).get("joints") or {}).items():
-            if point[2] > 0 and (known is None or joint in known):
-                return
-    which = "labelled joints" if known is None else f"labelled joints among {', '.join(known)}"
-    raise DatasetUnsuitable(
-        f"The data set {dataset.name!r} has no {which}. Send images with pose `annotations`"
-        " (native JSON, COCO keypoints, FLIC, LSP, MPII or JHMDB)."
-    )
 
 
 def _of_split(items: Sequence[DatasetItem], split: str) -> Sequence[DatasetItem]:
@@ -194,7 +186,7 @@ def _evaluate(spec: EvaluateSpec, store: Store) -> Spec:
         )
     config = config_of(model, store)
     if model.kind == "pose":
-        _need_joints(dataset, items, known=config.joints.names if config.joints else ())
+        need_joints(dataset, items, known=config.joints.names if config.joints else ())
     elif not {item.label for item in items} & set(config.labels):
         raise DatasetUnsuitable(
             f"No item of {dataset.name!r} has a label that {model.ref} knows: {', '.join(config.labels[:20])}."
@@ -207,6 +199,25 @@ def _index(spec: IndexSpec, store: Store) -> Spec:
     model = store.models.resolve(spec.model)
     need_kind(model, "features")
     return spec.model_copy(update={"model": model.ref})
+
+
+def _tables(spec: TablesSpec, store: Store, left_out: Sequence[LeftOut]) -> Spec:
+    config = spec.resolve()
+    check_compared(spec, store)
+    learned = [name for name in config.initialisations if name not in (RANDOM, *spec.init)]
+    unknown = sorted(set(learned) - set(LEARNED))
+    if unknown:
+        raise ConfigInvalid(f"config.initialisations: {', '.join(unknown)} is not known; name a model of it in `init`.")
+    if "action" in learned and not spec.action:
+        raise DatasetUnsuitable("The initialisation `action` learns from labelled clips: name some in `action`.")
+    if set(learned) - {"action"}:
+        needed = min(getattr(config, name).min_frames for name in learned if name != "action")
+        faults = [_held_out(video, split) or _fault(video, needed) for video, split in _videos(spec, store)]
+        _need_videos([*left_out, *faults], at_least=MIN_PRETRAIN_VIDEOS)
+    models = {name: store.models.resolve(ref) for name, ref in spec.init.items()}
+    for model in models.values():
+        _need_same_backbone(config_of(model, store), config.pose, model.ref)
+    return spec.model_copy(update={"init": {name: model.ref for name, model in models.items()}})
 
 
 def _refuse_config(spec: Spec) -> None:

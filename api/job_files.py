@@ -9,6 +9,7 @@ from pfa_store.store import Store
 
 MEDIA_TYPES = {
     ".json": "application/json",
+    ".md": "text/markdown; charset=utf-8",
     ".csv": "text/csv; charset=utf-8",
     ".png": "image/png",
 }

@@ -79,6 +79,15 @@ def pretrain(context: typer.Context) -> None:
     os.execve(sys.executable, command, {**TUNING, **os.environ})
 
 
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def tables(context: typer.Context) -> None:
+    """Does pretraining help on your own data? The paper's tables with intervals over seeds. See tables --help."""
+    from pfa_store.tuning import TUNING
+
+    command = [sys.executable, "-m", "pfa.tables_cli", *context.args]
+    os.execve(sys.executable, command, {**TUNING, **os.environ})
+
+
 @app.command()
 def settings() -> None:
     """Print the environment variables that PFA reads, as a Markdown table."""

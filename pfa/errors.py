@@ -2,7 +2,7 @@
 
 PfaError
   FrontDoorError     the command cannot do what was asked
-    BrokerUnavailable, AlreadyRunning, ServiceFailed, DemoFailed
+    BrokerUnavailable, AlreadyRunning, ServiceFailed, DemoFailed, TablesFailed
 """
 
 from pfa_core.errors import PfaError
@@ -26,3 +26,7 @@ class ServiceFailed(FrontDoorError):
 
 class DemoFailed(FrontDoorError):
     code = "demo_failed"
+
+
+class TablesFailed(FrontDoorError):
+    code = "tables_failed"

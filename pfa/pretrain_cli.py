@@ -78,6 +78,19 @@ def configured(preset: Preset, values: Sequence[str], *, devices: int | None) ->
     Raises:
         ConfigInvalid: as `specs.resolve`, or something without `=`.
     """
+    overrides = overrides_of(values)
+    if devices is not None:
+        overrides["devices"] = devices
+    base = presets.paper() if preset is Preset.PAPER else presets.small()
+    return resolve(base, overrides)
+
+
+def overrides_of(values: Sequence[str]) -> dict[str, Any]:
+    """`["learn.steps=3"]` -> `{"learn": {"steps": 3}}`; what is not JSON is text.
+
+    Raises:
+        ConfigInvalid: something without `=`.
+    """
     overrides: dict[str, Any] = {}
     for assignment in values:
         name, equals, text = assignment.partition("=")
@@ -91,10 +104,7 @@ def configured(preset: Preset, values: Sequence[str], *, devices: int | None) ->
             inner[key] = json.loads(text)
         except ValueError:
             inner[key] = text
-    if devices is not None:
-        overrides["devices"] = devices
-    base = presets.paper() if preset is Preset.PAPER else presets.small()
-    return resolve(base, overrides)
+    return overrides
 
 
 def attended(steps: Generator[Progress, None, R]) -> R:

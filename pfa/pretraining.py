@@ -11,6 +11,7 @@ from pfa_core.durable import sha256_of
 from pfa_core.errors import InputError
 from pfa_core.manifest import Lineage
 from pfa_core.models import library_version, save_model
+from pfa_core.objectives import pretrained_model_config
 from pfa_core.pack_reader import Pack
 from pfa_core.packs import pack_key
 from pfa_core.pretrain import PretrainVideo
@@ -21,7 +22,6 @@ from pfa_core.stand_in import stand_in_clips
 from pfa_core.video.limits import DecodeLimits
 from pfa_core.video.probe import probe
 from workers.flow_packs import num_processes
-from workers.handlers.pretrain import pretrained_model_config
 from workers.listed_tasks import pack_all
 from workers.pack_task import PackTask
 

@@ -10,13 +10,14 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from pfa_core.config import action, pose, pretrain, ranking, steady, untrained
+from pfa_core.config import action, pose, pretrain, ranking, steady, tables, untrained
 from pfa_core.config.action import ActionConfig
 from pfa_core.config.flow import PackConfig
 from pfa_core.config.pose import PoseConfig
 from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.config.ranking import RankingConfig
 from pfa_core.config.steady import SteadyConfig
+from pfa_core.config.tables import TablesConfig
 from pfa_core.config.untrained import UntrainedConfig
 from pfa_core.errors import ConfigInvalid
 
@@ -41,7 +42,7 @@ def _not_random(name: str) -> str:
 NewModelName = Annotated[Name, AfterValidator(_not_random)]
 Preset = Literal["small", "paper"]
 Objective = Literal["motion", "ranking", "steady", "random"]
-JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index"]
+JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index", "tables"]
 Queue = Literal["flow", "train"]
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 
@@ -51,6 +52,7 @@ QUEUE_OF: dict[JobKind, Queue] = {
     "pretrain": "train",
     "finetune": "train",
     "evaluate": "train",
+    "tables": "train",
 }
 
 
@@ -138,12 +140,40 @@ class IndexSpec(Spec):
     every_frames: int = Field(default=5, ge=1, description="Videos: take one frame in so many")
 
 
+class TablesSpec(VideosSpec):
+    """Compare initialisations under one budget: the paper's tables 1 to 4. The videos are those to pretrain on."""
+
+    preset: Preset = "small"
+    pose: list[Name] = Field(default_factory=list, description="Data sets of images with joints: tables 1 and 2")
+    action: list[Name] = Field(default_factory=list, description="Data sets of labelled clips: table 3")
+    static: list[Name] = Field(default_factory=list, description="Data sets of labelled images: table 4")
+    frames_of: list[Name] = Field(
+        default_factory=list, description="Those of `action` whose clips give still images for table 4"
+    )
+    init: dict[NewModelName, ModelRef] = Field(
+        default_factory=dict, description="Initialisation -> pretrained model; the others are trained in the job"
+    )
+
+    @model_validator(mode="after")
+    def _frames_of_known_clips(self) -> Self:
+        if not set(self.frames_of) <= set(self.action):
+            raise ValueError("`frames_of` names data sets of `action`")
+        return self
+
+    def resolve(self) -> TablesConfig:
+        """The job's seed is the first of the comparison's."""
+        base = _TABLES_PRESETS[self.preset]
+        names = list(dict.fromkeys([*self.config.get("initialisations", base.initialisations), *self.init]))
+        return resolve(base, {"first_seed": self.seed, **self.config, "initialisations": names})
+
+
 SPEC_OF: dict[JobKind, type[Spec]] = {
     "flow": FlowSpec,
     "pretrain": PretrainSpec,
     "finetune": FinetuneSpec,
     "evaluate": EvaluateSpec,
     "index": IndexSpec,
+    "tables": TablesSpec,
 }
 
 _PACK_PRESETS = {"small": pretrain.small(), "paper": pretrain.paper()}
@@ -151,6 +181,7 @@ _RANKING_PRESETS = {"small": ranking.small(), "paper": ranking.paper()}
 _STEADY_PRESETS = {"small": steady.small(), "paper": steady.paper()}
 _UNTRAINED_PRESETS = {"small": untrained.small(), "paper": untrained.paper()}
 _POSE_PRESETS = {"small": pose.small(), "paper": pose.paper()}
+_TABLES_PRESETS = {"small": tables.small(), "paper": tables.paper()}
 _ACTION_PRESETS = {"small": action.small(), "paper": action.paper()}
 
 

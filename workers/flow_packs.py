@@ -9,7 +9,7 @@ from pfa_core.config.untrained import UntrainedConfig
 from pfa_core.packs import Pack, forget_parts, pack_key
 from pfa_core.progress import Progress
 from pfa_store.items import owner
-from pfa_store.specs import FinetuneSpec, FlowSpec, PretrainSpec, Spec
+from pfa_store.specs import FinetuneSpec, FlowSpec, PretrainSpec, Spec, TablesSpec
 from pfa_store.store import Store
 from pfa_store.videos import Video
 from workers.item_tasks import ItemTasks
@@ -63,7 +63,10 @@ def num_processes(config: PackConfig, num_items: int) -> int:
 
 
 def pack_config_of(spec: Spec) -> PackConfig:
-    """Which packs a job makes or needs. `spec`: of a flow or a pretraining job, or one that finetunes two streams."""
+    """Which packs a job makes or needs.
+
+    `spec`: of a flow, a pretraining or a tables job, or one that finetunes two streams; no other has any.
+    """
     match spec:
         case FlowSpec():
             return spec.resolve()
@@ -75,6 +78,8 @@ def pack_config_of(spec: Spec) -> PackConfig:
             action = spec.resolve()
             if isinstance(action, ActionConfig) and action.two_stream:
                 return action.motion.pack
+        case TablesSpec():
+            return spec.resolve().motion.pack
     raise AssertionError(f"{type(spec).__name__} names no packs")
 
 

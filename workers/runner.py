@@ -32,6 +32,7 @@ HANDLERS: Mapping[JobKind, str] = {
     "finetune": "workers.handlers.finetune",
     "evaluate": "workers.handlers.evaluate",
     "index": "workers.handlers.index",
+    "tables": "workers.handlers.tables",
 }
 """Each module has one `handle`; it is imported only when its job comes."""
 

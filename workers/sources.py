@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pfa_core.clips import LabelledClip
 from pfa_core.errors import DatasetUnsuitable
@@ -93,12 +94,18 @@ def clips_of(store: Store, dataset: Dataset) -> list[LabelledClip]:
 
 def contents(store: Store, dataset: Dataset, *, left_out: Sequence[LeftOut] = ()) -> tuple[str, ...]:
     """sha256 of every video and image but those left out, sorted: what a model's lineage keeps."""
-    items = store.datasets.items(dataset.id)
-    image_at = {sha256: store.images.path(sha256) for sha256 in {item.image_sha256 for item in items} if sha256}
-    videos = [store.videos.get(video_id) for video_id in {item.video_id for item in items} if video_id]
-    file_at = image_at | {video.sha256: store.videos.path(video) for video in videos}
     unused = {one.path for one in left_out}
-    return tuple(sorted(sha256 for sha256, path in file_at.items() if path not in unused))
+    return tuple(sorted(sha256 for path, sha256 in content_at(store, dataset).items() if path not in unused))
+
+
+def content_at(store: Store, dataset: Dataset) -> dict[Path, str]:
+    """sha256 by path of every video and image."""
+    items = store.datasets.items(dataset.id)
+    images = {item.image_sha256 for item in items if item.image_sha256}
+    videos = [store.videos.get(video_id) for video_id in {item.video_id for item in items if item.video_id}]
+    return {store.images.path(sha256): sha256 for sha256 in images} | {
+        store.videos.path(video): video.sha256 for video in videos
+    }
 
 
 def _source(store: Store, item: DatasetItem) -> SourceVideo:

@@ -48,7 +48,7 @@ def list_checkpoints(job_id: str, services: Services) -> PageRead[JobCheckpointR
 
 @router.get("/files", dependencies=MAY)
 def list_files(job_id: str, services: Services) -> PageRead[JobFileRead]:
-    """The files that a job made; none until it has succeeded. Evaluations leave tables and pictures."""
+    """The files that a job made; none until it has succeeded. Evaluations and comparisons leave tables and pictures."""
     found = files_of(services.store, services.store.jobs.get(job_id)).values()
     items = [
         JobFileRead(name=path.name, media_type=media_type_of(path), num_bytes=path.stat().st_size) for path in found

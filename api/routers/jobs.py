@@ -38,6 +38,7 @@ SUMMARY: dict[JobKind, str] = {
     "finetune": "Train a pose or an action model on labels",
     "evaluate": "Score a pose or an action model",
     "index": "Fill a collection with fc6 features",
+    "tables": "Compare initialisations under one budget: the paper's tables with intervals over seeds",
 }
 
 EXAMPLE: dict[JobKind, dict[str, Any]] = {
@@ -52,6 +53,14 @@ EXAMPLE: dict[JobKind, dict[str, Any]] = {
     "finetune": {"dataset": "labelled", "task": "pose", "init": "walker@1", "name": "poser"},
     "evaluate": {"dataset": "labelled", "model": "poser@production", "split": "test"},
     "index": {"dataset": "walks", "model": "walker", "collection": "gallery", "every_frames": 5},
+    "tables": {
+        "dataset": "walks",
+        "action": ["labelled-clips"],
+        "pose": ["labelled-people"],
+        "frames_of": ["labelled-clips"],
+        "init": {"motion": "walker@1"},
+        "config": {"seeds": 3},
+    },
 }
 
 

@@ -12,7 +12,7 @@ from pfa_client.records import Job, JobCheckpoint, JobEvent, JobFile, Worker, re
 from pfa_client.transport import Call
 from pfa_client.wire import Wire
 
-JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index"]
+JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index", "tables"]
 
 
 class JobCalls(Wire):

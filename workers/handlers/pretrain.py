@@ -1,17 +1,10 @@
 """A pretraining job: missing packs first, then the recipe of its objective, then the model."""
 
-from collections.abc import Generator, Sequence
-from dataclasses import asdict
+from collections.abc import Generator
 
-from pfa_core.appearance_run import AppearanceResult
-from pfa_core.config.pretrain import PretrainConfig
-from pfa_core.config.ranking import RankingConfig
-from pfa_core.config.steady import SteadyConfig
 from pfa_core.config.untrained import UntrainedConfig
-from pfa_core.manifest import ModelConfig
-from pfa_core.pretrain import PretrainResult, PretrainVideo, pretrain
-from pfa_core.pretrain_ranking import pretrain_ranking
-from pfa_core.pretrain_steady import pretrain_steady
+from pfa_core.objectives import VideosConfig, learn_objective, pretrained_model_config
+from pfa_core.pretrain import PretrainVideo
 from pfa_core.progress import Progress
 from pfa_core.untrained import untrained
 from pfa_store.specs import PretrainSpec
@@ -21,8 +14,6 @@ from workers.left_out import leave_out
 from workers.publishing import already_published, model_result, publish_model
 from workers.sources import videos_of
 from workers.work import JobResult, Work
-
-VideosConfig = PretrainConfig | RankingConfig | SteadyConfig
 
 
 def handle(work: Work) -> Generator[Progress, None, JobResult]:
@@ -60,7 +51,7 @@ def _learn(work: Work, spec: PretrainSpec, config: VideosConfig) -> Generator[Pr
         PretrainVideo(name=name, group=source.group, split=source.split, pack=packs[source.video.id])
         for name, source in usable.items()
     ]
-    trained = yield from _recipe(work, videos, config, seed=spec.seed)
+    trained = yield from learn_objective(videos, config=config, folder=work.folder, seed=spec.seed)
     left_out += [
         leave_out(work, video=usable[one.name].video.id, file=usable[one.name].file, code=one.code, message=one.message)
         for one in trained.left_out
@@ -76,22 +67,3 @@ def _learn(work: Work, spec: PretrainSpec, config: VideosConfig) -> Generator[Pr
         objective=spec.objective,
     )
     return model_result(work, model)
-
-
-def _recipe(
-    work: Work, videos: Sequence[PretrainVideo], config: VideosConfig, *, seed: int
-) -> Generator[Progress, None, PretrainResult | AppearanceResult]:
-    match config:
-        case PretrainConfig():
-            return (yield from pretrain(videos, config=config, folder=work.folder, seed=seed))
-        case RankingConfig():
-            return (yield from pretrain_ranking(videos, config=config, folder=work.folder, seed=seed))
-        case SteadyConfig():
-            return (yield from pretrain_steady(videos, config=config, folder=work.folder, seed=seed))
-
-
-def pretrained_model_config(config: VideosConfig | UntrainedConfig) -> ModelConfig:
-    """How a model folder describes what pretraining makes: the joint net, or an Appearance ConvNet by itself."""
-    if isinstance(config, PretrainConfig):
-        return ModelConfig(kind="triplet", net=config.net, flow_maps=2 * config.gap_frames, settings=asdict(config))
-    return ModelConfig(kind="appearance", net=config.net, settings=asdict(config))

@@ -134,6 +134,20 @@ def test_videos_that_are_held_out_do_not_count(service: Service, client: Client,
         ("/jobs/finetune", {"dataset": "posed", "task": "pose", "name": "m", "init": "no@1"}, 404, "model_not_found"),
         ("/jobs/evaluate", {"dataset": "posed", "model": "nowhere"}, 404, "model_not_found"),
         ("/jobs/index", {"dataset": "posed", "model": "nowhere", "collection": "c"}, 404, "model_not_found"),
+        ("/jobs/tables", {"dataset": "labelled"}, 422, "dataset_unsuitable"),
+        ("/jobs/tables", {"dataset": "labelled", "action": ["nowhere"]}, 404, "dataset_not_found"),
+        ("/jobs/tables", {"dataset": "labelled", "pose": ["posed"]}, 422, "dataset_unsuitable"),
+        ("/jobs/tables", {"dataset": "labelled", "action": ["labelled", "labelled"]}, 422, "dataset_unsuitable"),
+        ("/jobs/tables", {"dataset": "labelled", "action": ["labelled"], "frames_of": ["x"]}, 422, "request_invalid"),
+        ("/jobs/tables", {"action": ["labelled"]}, 422, "dataset_unsuitable"),
+        ("/jobs/tables", {"action": ["labelled"], "init": {"motion": "no@1"}}, 422, "dataset_unsuitable"),
+        ("/jobs/tables", {"action": ["labelled"], "config": {"seed": 3}}, 422, "config_invalid"),
+        (
+            "/jobs/tables",
+            {"action": ["labelled"], "config": {"initialisations": ["random", "y"]}},
+            422,
+            "config_invalid",
+        ),
         ("/jobs/nothing", {}, 405, "method_not_allowed"),
     ],
 )
@@ -163,6 +177,20 @@ def test_models_must_fit_the_job(service: Service, client: Client, labelled: str
     same = {"net": {"width": 1 / 32}}
     job = client.start_job("finetune", dataset=posed, task="pose", name="m", init=triplet, config=same)
     assert job.spec["init"] == f"{triplet}@1"
+
+
+def test_a_comparison_is_accepted_with_its_models_pinned(
+    service: Service, client: Client, labelled: str, name: str
+) -> None:
+    start = service.publish(f"{name}-start", "triplet", norm="batch").name
+    net = {"net": {"width": 1 / 32}}
+    parts = dict.fromkeys(("pose", "action", "static", "motion", "ranking", "steady"), net)
+    config = parts | {"initialisations": ["random", "action"], "seeds": 2}
+    asked: dict[str, Any] = {"action": [labelled], "init": {"mine": start}, "config": config}
+    job = client.start_job("tables", **asked)
+    assert (job.status, job.spec["init"]) == ("queued", {"mine": f"{start}@1"})
+    wide = asked | {"config": {"initialisations": ["random"]}}
+    assert refusal(service, "/jobs/tables", wide)[:2] == (422, "model_unsuitable")
 
 
 def test_batch_norm_may_start_from_lrn_but_not_the_other_way(
