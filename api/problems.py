@@ -59,7 +59,7 @@ STATUS_OF: dict[type[PfaError], HTTPStatus] = {
     store.JobStateConflict: HTTPStatus.CONFLICT,
     store.NameTaken: HTTPStatus.CONFLICT,
     store.InUse: HTTPStatus.CONFLICT,
-    store.IdempotencyConflict: HTTPStatus.CONFLICT,
+    store.IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,
     store.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     store.DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
     store.LostLease: HTTPStatus.CONFLICT,

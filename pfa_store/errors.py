@@ -4,7 +4,8 @@ PfaError
   NotFound          an id or name that does not exist
     VideoNotFound, DatasetNotFound, JobNotFound, ModelNotFound, CollectionNotFound, KeyNotFound
   Conflict          it exists, but its state does not allow this
-    JobStateConflict, NameTaken, InUse, IdempotencyConflict
+    JobStateConflict, NameTaken, InUse
+  IdempotencyConflict  an Idempotency-Key that was used for another request
   StoreUnavailable  database or files do not answer just now
   DiskFull          too little space is left to accept more
   LostLease         this attempt of a job is no longer the one that may write
@@ -57,7 +58,7 @@ class InUse(Conflict):
     code = "in_use"
 
 
-class IdempotencyConflict(Conflict):
+class IdempotencyConflict(PfaError):
     code = "idempotency_conflict"
 
 

@@ -52,7 +52,7 @@ class Files:
             DiskFull, StoreUnavailable: they cannot be made.
         """
         with disk_errors():
-            for name in ("tmp", "videos", "images", "packs", "jobs", "models", "collections"):
+            for name in ("tmp", "locks", "videos", "images", "packs", "jobs", "models", "collections"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
 
     def video(self, sha256: str, container: str) -> Path:

@@ -69,7 +69,7 @@ class Store:
             models=Models(sessions, files, clock),
             collections=Collections(sessions, files, clock),
             keys=Keys(sessions, files, clock),
-            idempotency=Idempotency(sessions),
+            idempotency=Idempotency(sessions, files, clock),
             queue=Doorbell(settings, jobs),
             clock=clock,
         )

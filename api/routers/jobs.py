@@ -17,6 +17,7 @@ from api.ingest import form_limits
 from api.job_files import file_of, files_of, media_type_of
 from api.multipart import is_multipart, received_form
 from api.openapi import form_body, json_body, problems, request_body
+from api.repeats import IdempotencyKey
 from api.routers.datasets import FORM
 from api.routers.videos import Cursor, Limit
 from api.schemas.jobs import JobEventRead, JobFileRead, JobRead
@@ -26,9 +27,6 @@ from pfa_store.job_states import JobStatus
 from pfa_store.specs import SPEC_OF, JobKind, Spec
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
-IdempotencyKey = Annotated[
-    str | None, Header(description="The same request with the same key makes one job, however often it is sent")
-]
 EventCursor = Annotated[int | None, Query(ge=0, lt=2**63, description="`next_cursor` of the page before")]
 LastEventId = Annotated[
     int | None, Header(ge=0, lt=2**63, alias="Last-Event-ID", description="SSE: go on after this event")

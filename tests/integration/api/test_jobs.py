@@ -186,7 +186,7 @@ def test_the_same_key_and_request_is_one_job(service: Service, upload: Upload, n
         without = http.post("/jobs/pretrain", json=body)
     assert first.json()["id"] == again.json()["id"] != without.json()["id"]
     assert again.headers["location"] == first.headers["location"]
-    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_conflict")
 
 
 def test_the_same_key_and_files_are_one_job_and_one_data_set(client: Client, clips: dict[str, Path], name: str) -> None:
@@ -195,7 +195,7 @@ def test_the_same_key_and_files_are_one_job_and_one_data_set(client: Client, cli
     assert first.id == again.id
     with pytest.raises(ProblemError) as refused:
         client.start_job("flow", files=[clips["two"], clips["three"]], idempotency_key=name)
-    assert (refused.value.status, refused.value.code) == (409, "idempotency_conflict")
+    assert (refused.value.status, refused.value.code) == (422, "idempotency_conflict")
 
 
 @pytest.mark.parametrize("config", ["{", '{"sead": 1}', '{"dataset": "labelled"}', "[]"])

@@ -1,0 +1,58 @@
+"""Idempotency by route, bytes of a key"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "r0005"
+down_revision = "r0003"
+branch_labels = None
+depends_on = None
+
+_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("dataset_items") as table:
+        table.add_column(sa.Column("image_bytes", _BIG, nullable=True))
+    op.create_index(op.f("ix_videos_key_id"), "videos", ["key_id"])
+    _replace_idempotency()
+
+
+def _replace_idempotency() -> None:
+    """Keys of the last day stay bound to their jobs, so that a request sent again across the upgrade is still one."""
+    connection = op.get_bind()
+    before = connection.execute(
+        sa.text(
+            "SELECT i.key_id, '/jobs/' || j.kind AS route, i.idempotency_key, i.body_sha256, i.job_id, i.created_s"
+            " FROM idempotency i JOIN jobs j ON j.id = i.job_id"
+        )
+    ).mappings()
+    rows = [{**row, "made": {"id": row["job_id"]}} for row in before]
+    op.drop_table("idempotency")
+    table = op.create_table(
+        "idempotency",
+        sa.Column("key_id", sa.String(40), nullable=False),
+        sa.Column("route", sa.String(60), nullable=False),
+        sa.Column("idempotency_key", sa.String(255), nullable=False),
+        sa.Column("body_sha256", sa.String(64), nullable=False),
+        sa.Column("made", sa.JSON(), nullable=False),
+        sa.Column("created_s", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "route", "idempotency_key", name=op.f("pk_idempotency")),
+    )
+    op.bulk_insert(table, [{name: row[name] for name in table.columns.keys()} for row in rows])  # noqa: SIM118
+
+
+def downgrade() -> None:
+    op.drop_table("idempotency")  # it is remembered for a day only
+    op.create_table(
+        "idempotency",
+        sa.Column("key_id", sa.String(40), nullable=False),
+        sa.Column("idempotency_key", sa.String(255), nullable=False),
+        sa.Column("body_sha256", sa.String(64), nullable=False),
+        sa.Column("job_id", sa.String(40), nullable=False),
+        sa.Column("created_s", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "idempotency_key", name=op.f("pk_idempotency")),
+    )
+    op.drop_index(op.f("ix_videos_key_id"), "videos")
+    with op.batch_alter_table("dataset_items") as table:
+        table.drop_column("image_bytes")
