@@ -11,7 +11,8 @@ from api.deps import ServiceSet
 from api.inference.service import Inference
 from api.limits import BodyLimit
 from api.metrics import CountRequests, Metrics
-from api.routers import collections, datasets, health, jobs, models, predict, retrieve, videos
+from api.routers import collections, datasets, health, jobs, models, predict, retrieve, uploads, videos
+from api.tus import TusHeaders
 from pfa_store.settings import Settings
 from pfa_store.store import Store
 
@@ -49,8 +50,9 @@ def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
     )
     problems.install(app)
     openapi.install(app)
-    for module in (videos, datasets, jobs, models, predict, collections, retrieve, health):
+    for module in (videos, uploads, datasets, jobs, models, predict, collections, retrieve, health):
         app.include_router(module.router)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
+    app.add_middleware(TusHeaders)
     app.add_middleware(CountRequests, metrics=metrics)
     return app

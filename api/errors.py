@@ -7,6 +7,9 @@ PfaError
   ArchiveInvalid      a .zip that cannot be unpacked safely
   PayloadTooLarge     a body or a file over its limit
   MediaUnsupported    a Content-Type that the call does not take
+  OffsetConflict      a piece of an upload that does not go on where the upload ends (a Conflict)
+  ChecksumMismatch    a piece of an upload that was changed on its way
+  TusVersionUnsupported  a version of the upload protocol that is not spoken here
   NotAcceptable       an Accept header that the call cannot satisfy
   QueueFull           too many predictions wait already
   ModelFileNotFound   a model has no such file (a NotFound)
@@ -40,6 +43,18 @@ class PayloadTooLarge(PfaError):
 
 class MediaUnsupported(PfaError):
     code = "media_unsupported"
+
+
+class OffsetConflict(Conflict):
+    code = "offset_conflict"
+
+
+class ChecksumMismatch(PfaError):
+    code = "checksum_mismatch"
+
+
+class TusVersionUnsupported(PfaError):
+    code = "tus_version_unsupported"
 
 
 class NotAcceptable(PfaError):

@@ -2,11 +2,15 @@
 
 PfaError
   NotFound          an id or name that does not exist
-    VideoNotFound, DatasetNotFound, JobNotFound, ModelNotFound, CollectionNotFound, KeyNotFound
+    VideoNotFound, DatasetNotFound, JobNotFound, ModelNotFound, CollectionNotFound, KeyNotFound,
+    UploadNotFound
   Conflict          it exists, but its state does not allow this
     JobStateConflict, NameTaken, InUse
   IdempotencyConflict  an Idempotency-Key that was used for another request
   StoreUnavailable  database or files do not answer just now
+  UploadGone        a resumable upload that expired or cannot be used
+  UploadLocked      another request writes to the upload just now
+  QuotaExceeded     the key would keep more bytes than it may
   DiskFull          too little space is left to accept more
   LostLease         this attempt of a job is no longer the one that may write
 """
@@ -40,6 +44,22 @@ class CollectionNotFound(NotFound):
 
 class KeyNotFound(NotFound):
     code = "key_not_found"
+
+
+class UploadNotFound(NotFound):
+    code = "upload_not_found"
+
+
+class UploadGone(PfaError):
+    code = "upload_gone"
+
+
+class UploadLocked(PfaError):
+    code = "upload_locked"
+
+
+class QuotaExceeded(PfaError):
+    code = "quota_exceeded"
 
 
 class Conflict(PfaError):

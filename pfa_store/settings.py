@@ -36,6 +36,12 @@ class Settings(BaseSettings):
         default=2**30, ge=0, description="Uploads answer 507 when less disk than this would be left"
     )
 
+    upload_expires_s: float = Field(
+        default=24 * 3600, gt=0, description="A resumable upload that gets no byte for so long is dropped, seconds"
+    )
+    quota_bytes: int = Field(
+        default=0, ge=0, description="Most bytes of videos, images and unfinished uploads that one key keeps; 0: any"
+    )
     part_frames: int = Field(
         default=1536,
         ge=2,

@@ -17,7 +17,9 @@ from pfa_store.keys import Keys
 from pfa_store.models import Models
 from pfa_store.packs import Packs
 from pfa_store.queue import Doorbell
+from pfa_store.quota import Quota
 from pfa_store.settings import Settings
+from pfa_store.uploads import Uploads
 from pfa_store.videos import Videos
 
 
@@ -29,6 +31,8 @@ class Store:
     sessions: Sessions
     files: Files
     videos: Videos
+    quota: Quota
+    uploads: Uploads
     packs: Packs
     images: Images
     datasets: Datasets
@@ -55,12 +59,16 @@ class Store:
             upgrade(engine)
         sessions = Sessions(engine)
         images = Images(files, settings)
+        videos = Videos(sessions, files, settings, clock)
+        quota = Quota(sessions, settings.quota_bytes)
         jobs = Jobs(sessions, settings, clock)
         return cls(
             settings=settings,
             sessions=sessions,
             files=files,
-            videos=Videos(sessions, files, settings, clock),
+            videos=videos,
+            quota=quota,
+            uploads=Uploads(sessions, files, settings, clock, videos=videos, quota=quota),
             packs=Packs(sessions, files, clock),
             images=images,
             datasets=Datasets(sessions, files, images, clock),

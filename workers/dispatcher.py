@@ -25,6 +25,8 @@ def tick(store: Store) -> None:
     for job in store.jobs.reap(now_s):
         logger.warning("job %s was taken from a silent worker and is %s", job.id, job.status)
     store.idempotency.forget(now_s)
+    if num_expired := store.uploads.sweep(now_s):
+        logger.info("%d unfinished uploads expired", num_expired)
     due = store.jobs.due_for_ringing(now_s)
     for queue in QUEUES:
         jobs = [job for job in due if job.queue == queue]

@@ -83,7 +83,7 @@ def _create(body: DatasetCreate, store: Store, key_id: str | None, once: Once | 
 async def _from_form(request: Request, services: Services, who: Caller, repeats: Callable[..., Once | None]) -> Made:
     store = services.store
     limits = form_limits(services.settings, files=FORM, fields=FIELDS)
-    async with received_form(request, files=store.files, limits=limits) as form:
+    async with received_form(request, files=store.files, limits=limits, quota=store.quota, key_id=who.key_id) as form:
         if "name" not in form.fields:
             raise RequestInvalid("The form needs a field 'name'.", field="name")
         name = validated({"name": form.fields["name"]}, DatasetName, where="form").name

@@ -64,7 +64,9 @@ def _starter(kind: JobKind, spec_type: type[Spec]) -> Callable[..., Coroutine[An
 
         if is_multipart(request):
             limits = form_limits(services.settings, files=FORM, fields=["config"])
-            async with received_form(request, files=services.store.files, limits=limits) as form:
+            async with received_form(
+                request, files=services.store.files, limits=limits, quota=services.store.quota, key_id=who.key_id
+            ) as form:
                 spec = parse_json(form.fields.get("config", "{}"), spec_type, where="config")
                 job = await services.ingest(place, order(spec, form=form), services.store)
         else:

@@ -43,7 +43,7 @@ async def upload_videos(
     """Keep videos. The same bytes twice is one video; files that cannot be used are named in `left_out`."""
     store = services.store
     limits = form_limits(services.settings, files=["files"])
-    async with received_form(request, files=store.files, limits=limits) as form:
+    async with received_form(request, files=store.files, limits=limits, quota=store.quota, key_id=who.key_id) as form:
         once = partial(once_of, idempotency_key, route="/videos", key_id=who.key_id, document={}, form=form)
         videos, left_out = await services.ingest(lambda: keep_videos(store, form, key_id=who.key_id, once=once()))
     return VideosRead(videos=[VideoRead.of(video) for _, video in videos], left_out=left_out)

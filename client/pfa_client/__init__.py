@@ -19,6 +19,7 @@ from pfa_client.records import (
     Pose,
     Progress,
     Uploaded,
+    UploadProgress,
     Video,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "ProblemError",
     "Progress",
     "ServiceUnreachable",
+    "UploadProgress",
     "Uploaded",
     "Video",
 ]

@@ -1,4 +1,4 @@
-"""Idempotency by route, bytes of a key"""
+"""Resumable uploads, idempotency by route, bytes of a key"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,10 +12,32 @@ _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    _create_uploads()
     with op.batch_alter_table("dataset_items") as table:
         table.add_column(sa.Column("image_bytes", _BIG, nullable=True))
     op.create_index(op.f("ix_videos_key_id"), "videos", ["key_id"])
     _replace_idempotency()
+
+
+def _create_uploads() -> None:
+    op.create_table(
+        "uploads",
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("status", sa.String(20), nullable=False),
+        sa.Column("filename", sa.String(), nullable=False),
+        sa.Column("tus_metadata", sa.String(), nullable=False),
+        sa.Column("num_bytes", _BIG, nullable=False),
+        sa.Column("keep_bytes", _BIG, nullable=True),
+        sa.Column("expires_s", sa.Double(), nullable=False),
+        sa.Column("video_id", sa.String(40), nullable=True),
+        sa.Column("error_code", sa.String(), nullable=True),
+        sa.Column("error_message", sa.String(), nullable=True),
+        sa.Column("created_s", sa.Double(), nullable=False),
+        sa.Column("key_id", sa.String(40), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_uploads")),
+    )
+    op.create_index(op.f("ix_uploads_status"), "uploads", ["status"])
+    op.create_index(op.f("ix_uploads_key_id"), "uploads", ["key_id"])
 
 
 def _replace_idempotency() -> None:
@@ -56,3 +78,4 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_videos_key_id"), "videos")
     with op.batch_alter_table("dataset_items") as table:
         table.drop_column("image_bytes")
+    op.drop_table("uploads")

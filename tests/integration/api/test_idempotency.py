@@ -35,11 +35,15 @@ def requests(walker: str, clips: dict[str, Path], client: Client) -> dict[str, S
         "collection": post("/collections", lambda tag: {"json": {"name": tag, "model": walker}}),
         "dataset": post("/datasets", lambda tag: {"json": {"name": tag, "videos": [{"video": video.id}]}}),
         "dataset form": post("/datasets", lambda tag: {"data": {"name": tag}, "files": form("one", "text")}),
+        "upload": lambda http, tag, key: http.post(
+            "/uploads",
+            headers={"Idempotency-Key": key, "Tus-Resumable": "1.0.0", "Upload-Length": f"100{tag[-1]}"},
+        ),
         "job": post("/jobs/flow", lambda tag: {"json": {"videos": [video.id], "seed": int(tag[-1])}}),
     }
 
 
-WAYS = ("videos", "collection", "dataset", "dataset form", "job")
+WAYS = ("videos", "collection", "dataset", "dataset form", "upload", "job")
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -70,6 +74,7 @@ def test_requests_beside_each_other_make_one_thing(
         answers = list(pool.map(ask, range(6)))
     assert {answer.is_success for answer in answers} == {True}, [answer.text for answer in answers]
     assert all(answer.json() == answers[0].json() for answer in answers)
+    assert len({answer.headers.get("location") for answer in answers}) == 1
 
 
 def test_a_key_belongs_to_its_api_key_and_its_route(service: Service, requests: dict[str, Send], name: str) -> None:
