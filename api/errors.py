@@ -11,6 +11,7 @@ PfaError
   ChecksumMismatch    a piece of an upload that was changed on its way
   TusVersionUnsupported  a version of the upload protocol that is not spoken here
   NotAcceptable       an Accept header that the call cannot satisfy
+  RateLimited         the key calls more often than it may
   QueueFull           too many predictions wait already
   ModelFileNotFound   a model has no such file (a NotFound)
   JobFileNotFound     a job has no such file (a NotFound)
@@ -59,6 +60,10 @@ class TusVersionUnsupported(PfaError):
 
 class NotAcceptable(PfaError):
     code = "not_acceptable"
+
+
+class RateLimited(PfaError):
+    code = "rate_limited"
 
 
 class QueueFull(PfaError):

@@ -41,7 +41,7 @@ _MEANING: dict[int, str] = {
     507: "The disk is short",
 }
 
-ALWAYS = (401, 403, 422, 500, 503)
+ALWAYS = (401, 403, 422, 429, 500, 503)
 
 
 def problems(*statuses: int) -> dict[int | str, Json]:

@@ -92,6 +92,7 @@ STATUS_OF: dict[type[PfaError], Status] = {
     web.ChecksumMismatch: OwnStatus.CHECKSUM_MISMATCH,
     web.TusVersionUnsupported: HTTPStatus.PRECONDITION_FAILED,
     web.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
+    web.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     web.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
     web.ModelFileNotFound: HTTPStatus.NOT_FOUND,
     web.JobFileNotFound: HTTPStatus.NOT_FOUND,

@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     quota_bytes: int = Field(
         default=0, ge=0, description="Most bytes of videos, images and unfinished uploads that one key keeps; 0: any"
     )
+    rate_limit: int = Field(
+        default=0, ge=0, description="Calls a minute that one key may make of one API process; 0: any number"
+    )
+    rate_burst: int = Field(default=60, ge=1, description="Calls that a key may make at once before that limit holds")
+
     part_frames: int = Field(
         default=1536,
         ge=2,

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Security
+from fastapi import APIRouter, Request, Response, Security
 from starlette.concurrency import run_in_threadpool
 
 from api.admission import need_kind
@@ -29,6 +29,7 @@ router = APIRouter(prefix="/collections", tags=["retrieval"])
 )
 async def create_collection(
     request: Request,
+    response: Response,
     services: Services,
     who: Annotated[Caller, Security(caller, scopes=["jobs"])],
     idempotency_key: IdempotencyKey = None,
@@ -36,7 +37,9 @@ async def create_collection(
     """Make an empty collection for the features of a model; `POST /jobs/index` fills it."""
     body = await read_json(request, CollectionCreate)
     once = once_of(idempotency_key, route="/collections", key_id=who.key_id, document=body.model_dump())
-    return CollectionRead.of(await run_in_threadpool(_create, body, services.store, once))
+    made = await run_in_threadpool(_create, body, services.store, once)
+    response.headers["Location"] = f"/collections/{made.name}"
+    return CollectionRead.of(made)
 
 
 def _create(body: CollectionCreate, store: Store, once: Once | None) -> Collection:

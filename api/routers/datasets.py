@@ -55,6 +55,7 @@ FIELDS = {
 )
 async def create_dataset(
     request: Request,
+    response: Response,
     services: Services,
     who: Annotated[Caller, Security(caller, scopes=["jobs"])],
     idempotency_key: IdempotencyKey = None,
@@ -62,6 +63,7 @@ async def create_dataset(
     """Make a data set of uploaded videos (JSON), or of files that are sent along (a form)."""
     repeats = partial(once_of, idempotency_key, route="/datasets", key_id=who.key_id)
     made = await (_from_form if is_multipart(request) else _from_json)(request, services, who, repeats)
+    response.headers["Location"] = f"/datasets/{made.dataset.id}"
     items = await run_in_threadpool(services.store.datasets.items, made.dataset.id)
     return DatasetRead.of(made.dataset, items, made.left_out, made.warnings)
 
