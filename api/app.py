@@ -13,7 +13,7 @@ from api.inference.service import Inference
 from api.limits import BodyLimit
 from api.metrics import CountRequests, Metrics
 from api.rates import Rates
-from api.routers import collections, datasets, health, jobs, models, predict, retrieve, uploads, videos
+from api.routers import collections, datasets, health, jobs, models, predict, retrieve, uploads, videos, webhooks
 from api.tus import TusHeaders
 from pfa_store.audit import AuditLog
 from pfa_store.settings import Settings
@@ -56,7 +56,7 @@ def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
     )
     problems.install(app)
     openapi.install(app)
-    for module in (videos, uploads, datasets, jobs, models, predict, collections, retrieve, health):
+    for module in (videos, uploads, datasets, jobs, models, predict, collections, retrieve, webhooks, health):
         app.include_router(module.router)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
     app.add_middleware(TusHeaders)

@@ -13,11 +13,19 @@ from api.schemas.collections import CollectionCreate
 from api.schemas.datasets import DatasetCreate
 from api.schemas.models import AliasPut
 from api.schemas.problem import Problem
+from api.schemas.webhooks import WebhookCreate
 from pfa_store.specs import SPEC_OF
 
 Json = dict[str, Any]
 
-BODIES: tuple[type[BaseModel], ...] = (AliasPut, CollectionCreate, DatasetCreate, Problem, *SPEC_OF.values())
+BODIES: tuple[type[BaseModel], ...] = (
+    AliasPut,
+    CollectionCreate,
+    DatasetCreate,
+    Problem,
+    WebhookCreate,
+    *SPEC_OF.values(),
+)
 """Models that only `json_body` and `problems` refer to."""
 
 _REF = "#/components/schemas/{model}"

@@ -76,6 +76,9 @@ STATUS_OF: dict[type[PfaError], Status] = {
     store.InUse: HTTPStatus.CONFLICT,
     store.IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,
     store.UploadNotFound: HTTPStatus.NOT_FOUND,
+    store.WebhookNotFound: HTTPStatus.NOT_FOUND,
+    store.WebhooksOff: HTTPStatus.CONFLICT,
+    store.WebhookRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     store.UploadGone: HTTPStatus.GONE,
     store.UploadLocked: HTTPStatus.LOCKED,
     store.QuotaExceeded: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -111,6 +114,7 @@ _LIST_OF: dict[type[PfaError], str] = {
     store.ModelNotFound: "GET /models",
     store.CollectionNotFound: "GET /collections",
     store.UploadNotFound: "GET /uploads",
+    store.WebhookNotFound: "GET /webhooks",
 }
 """Where those that do exist are listed."""
 

@@ -3,14 +3,15 @@
 PfaError
   NotFound          an id or name that does not exist
     VideoNotFound, DatasetNotFound, JobNotFound, ModelNotFound, CollectionNotFound, KeyNotFound,
-    UploadNotFound
+    UploadNotFound, WebhookNotFound
   Conflict          it exists, but its state does not allow this
-    JobStateConflict, NameTaken, InUse
+    JobStateConflict, NameTaken, InUse, WebhooksOff
   IdempotencyConflict  an Idempotency-Key that was used for another request
   StoreUnavailable  database or files do not answer just now
   UploadGone        a resumable upload that expired or cannot be used
   UploadLocked      another request writes to the upload just now
   QuotaExceeded     the key would keep more bytes than it may
+  WebhookRefused    an address that nothing is sent to
   DiskFull          too little space is left to accept more
   LostLease         this attempt of a job is no longer the one that may write
 """
@@ -46,6 +47,10 @@ class KeyNotFound(NotFound):
     code = "key_not_found"
 
 
+class WebhookNotFound(NotFound):
+    code = "webhook_not_found"
+
+
 class UploadNotFound(NotFound):
     code = "upload_not_found"
 
@@ -76,6 +81,14 @@ class NameTaken(Conflict):
 
 class InUse(Conflict):
     code = "in_use"
+
+
+class WebhooksOff(Conflict):
+    code = "webhooks_off"
+
+
+class WebhookRefused(PfaError):
+    code = "webhook_refused"
 
 
 class IdempotencyConflict(PfaError):

@@ -8,6 +8,7 @@ from typing import Self
 from pfa_store.collections import Collections
 from pfa_store.database import Sessions, make_engine, upgrade
 from pfa_store.datasets import Datasets
+from pfa_store.deliveries import Deliveries
 from pfa_store.files import Files
 from pfa_store.idempotency import Idempotency
 from pfa_store.images import Images
@@ -21,6 +22,7 @@ from pfa_store.quota import Quota
 from pfa_store.settings import Settings
 from pfa_store.uploads import Uploads
 from pfa_store.videos import Videos
+from pfa_store.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class Store:
     models: Models
     collections: Collections
     keys: Keys
+    webhooks: Webhooks
+    deliveries: Deliveries
     idempotency: Idempotency
     queue: Doorbell
     clock: Callable[[], float]
@@ -77,6 +81,8 @@ class Store:
             models=Models(sessions, files, clock),
             collections=Collections(sessions, files, clock),
             keys=Keys(sessions, files, clock),
+            webhooks=Webhooks(sessions, settings, clock),
+            deliveries=Deliveries(sessions, clock),
             idempotency=Idempotency(sessions, files, clock),
             queue=Doorbell(settings, jobs),
             clock=clock,

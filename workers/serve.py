@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pfa_store.errors import StoreUnavailable
 from pfa_store.settings import Settings
 from pfa_store.store import Store
+from workers.courier import Courier
 from workers.dispatcher import QUEUES, tick
 from workers.process import ChildProcess
 from workers.supervisor import environment_of
@@ -62,6 +63,7 @@ def serve(settings: Settings, queues: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
     store = Store.open(settings)
+    courier = Courier(store)
     workers = [Worker(queue, environment_of(settings)) for queue in queues]
     warming: ChildProcess | None = ChildProcess.start(
         "workers.warm", [str(os.getpid())], environment=environment_of(settings)
@@ -75,6 +77,7 @@ def serve(settings: Settings, queues: Sequence[str]) -> int:
                 worker.keep_running(time.monotonic())
             try:
                 tick(store)
+                courier.round()
             except StoreUnavailable as error:
                 logger.warning("%s", error)
             asked.wait(min(ROUND_S, settings.lease_s / 4, settings.ring_again_s / 4))
@@ -86,6 +89,7 @@ def serve(settings: Settings, queues: Sequence[str]) -> int:
         deadline_s = time.monotonic() + settings.cancel_grace_s + MARGIN_S
         for worker in workers:
             worker.end(deadline_s)
+        courier.close()
         store.close()
     return 0
 

@@ -1,4 +1,4 @@
-"""Resumable uploads, idempotency by route, bytes of a key"""
+"""Resumable uploads, webhooks, idempotency by route, bytes of a key"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,6 +13,7 @@ _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     _create_uploads()
+    _create_webhooks()
     with op.batch_alter_table("dataset_items") as table:
         table.add_column(sa.Column("image_bytes", _BIG, nullable=True))
     op.create_index(op.f("ix_videos_key_id"), "videos", ["key_id"])
@@ -38,6 +39,39 @@ def _create_uploads() -> None:
     )
     op.create_index(op.f("ix_uploads_status"), "uploads", ["status"])
     op.create_index(op.f("ix_uploads_key_id"), "uploads", ["key_id"])
+
+
+def _create_webhooks() -> None:
+    op.create_table(
+        "webhooks",
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("secret", sa.String(100), nullable=False),
+        sa.Column("created_s", sa.Double(), nullable=False),
+        sa.Column("key_id", sa.String(40), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
+    )
+    op.create_index(op.f("ix_webhooks_key_id"), "webhooks", ["key_id"])
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("webhook_id", sa.String(40), nullable=False),
+        sa.Column("job_id", sa.String(40), nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.Column("status", sa.String(20), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_s", sa.Double(), nullable=False),
+        sa.Column("last_error", sa.String(), nullable=True),
+        sa.Column("created_s", sa.Double(), nullable=False),
+        sa.Column("delivered_s", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["webhook_id"], ["webhooks.id"], name=op.f("fk_deliveries_webhook_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+    )
+    op.create_index(op.f("ix_deliveries_webhook_id"), "deliveries", ["webhook_id"])
+    op.create_index(op.f("ix_deliveries_job_id"), "deliveries", ["job_id"])
+    op.create_index("ix_deliveries_status_next_s", "deliveries", ["status", "next_s"])
 
 
 def _replace_idempotency() -> None:
@@ -78,4 +112,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_videos_key_id"), "videos")
     with op.batch_alter_table("dataset_items") as table:
         table.drop_column("image_bytes")
+    op.drop_table("deliveries")
+    op.drop_table("webhooks")
     op.drop_table("uploads")
