@@ -12,7 +12,7 @@ from api.auth import Caller, caller
 from api.body import parse_json, read_json
 from api.deps import Services
 from api.desk import Order, place
-from api.event_stream import MEDIA_TYPE, follow, wants_stream
+from api.event_stream import MEDIA_TYPE, counted, follow, wants_stream
 from api.ingest import form_limits
 from api.job_files import file_of, files_of, media_type_of
 from api.multipart import is_multipart, received_form
@@ -139,10 +139,11 @@ async def read_events(
     jobs, after = services.store.jobs, last_event_id or cursor or 0
     if wants_stream(request):
         await run_in_threadpool(jobs.get, job_id)
-        return StreamingResponse(follow(jobs, job_id, after=after), media_type=MEDIA_TYPE)
-    events = await run_in_threadpool(jobs.events, job_id, after=after, limit=limit + 1)
-    shown = events[:limit]
-    more = str(shown[-1].id) if len(events) > limit else None
+        events = counted(follow(jobs, job_id, after=after), services.metrics.streams)
+        return StreamingResponse(events, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
+    found = await run_in_threadpool(jobs.events, job_id, after=after, limit=limit + 1)
+    shown = found[:limit]
+    more = str(shown[-1].id) if len(found) > limit else None
     return PageRead(items=[JobEventRead.of(event) for event in shown], next_cursor=more)
 
 
