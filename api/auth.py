@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from api.deps import Services
-from api.errors import Forbidden, RateLimited, Unauthenticated
+from api.errors import Forbidden, RateLimited, RequestInvalid, Unauthenticated
 from pfa_store.keys import SCOPES
 from pfa_store.settings import is_loopback
 
@@ -61,10 +61,12 @@ def caller(
         Unauthenticated: no key, or one that is unknown or revoked.
         Forbidden: the key lacks a scope.
         RateLimited: the key calls more often than it may.
+        RequestInvalid: the query has the character NUL, which databases cannot look for.
     """
     if services.settings.auth == "off":
         _refuse_other_sites(request)
         _count(request, services, None)
+        _refuse_nul(request)
         return Caller(None, frozenset(SCOPES))
     secret = bearer.credentials if bearer else header
     if not secret:
@@ -76,6 +78,7 @@ def caller(
     _count(request, services, key.id)
     for scope in needed.scopes:
         found.require(scope)
+    _refuse_nul(request)
     return found
 
 
@@ -91,6 +94,11 @@ def _count(request: Request, services: Services, key_id: str | None) -> None:
             f"This key has made as many calls as it may for now; the next one is free in {taken.wait_s} s.",
             retry_after_s=taken.wait_s,
         )
+
+
+def _refuse_nul(request: Request) -> None:
+    if "%00" in request.url.query:
+        raise RequestInvalid("The query has the character NUL, which no name or cursor may have.")
 
 
 def _refuse_other_sites(request: Request) -> None:
