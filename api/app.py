@@ -7,10 +7,12 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api import openapi, problems
+from api.account import Account
 from api.deps import ServiceSet
 from api.inference.service import Inference
 from api.limits import BodyLimit
 from api.metrics import CountRequests, Metrics
+from api.rates import Rates
 from api.routers import (
     collections,
     datasets,
@@ -21,9 +23,13 @@ from api.routers import (
     models,
     predict,
     retrieve,
+    uploads,
     videos,
+    webhooks,
     workers,
 )
+from api.tus import TusHeaders
+from pfa_store.audit import AuditLog
 from pfa_store.settings import Settings
 from pfa_store.store import Store
 
@@ -42,11 +48,14 @@ def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
     """The API over a store, which is opened here unless one is given (and then stays open at the end)."""
     opened = Store.open(settings) if store is None else store
     metrics = Metrics()
+    rates = Rates(per_minute=settings.rate_limit, burst=settings.rate_burst)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         inference = Inference(settings, opened, metrics)
-        app.state.services = ServiceSet(settings=settings, store=opened, inference=inference, metrics=metrics)
+        app.state.services = ServiceSet(
+            settings=settings, store=opened, inference=inference, metrics=metrics, rates=rates
+        )
         yield
         await inference.close()
         if store is None:
@@ -62,9 +71,12 @@ def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     for module in (
-        videos, datasets, jobs, job_requests, job_files, models, predict, collections, retrieve, workers, health
+        videos, uploads, datasets, jobs, job_requests, job_files, models, predict, collections, retrieve, webhooks,
+        workers, health,
     ):  # fmt: skip
         app.include_router(module.router)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
+    app.add_middleware(TusHeaders)
     app.add_middleware(CountRequests, metrics=metrics)
+    app.add_middleware(Account, audit=AuditLog(opened.files))
     return app

@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from api.deps import Services
-from api.errors import Forbidden, Unauthenticated
+from api.errors import Forbidden, RateLimited, RequestInvalid, Unauthenticated
 from pfa_store.keys import SCOPES
 from pfa_store.settings import is_loopback
 
@@ -20,6 +20,10 @@ _bearer = HTTPBearer(
     auto_error=False, scheme_name="bearer", description="`Authorization: Bearer <key>`; a key is made by `pfa keys`"
 )
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="apiKey", description="`X-API-Key: <key>`")
+
+
+UNCOUNTED = frozenset({"/metrics"})
+"""Paths that what watches the service calls: no rate holds for them, nor for `/health`, which knows no keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,13 @@ def caller(
     Raises:
         Unauthenticated: no key, or one that is unknown or revoked.
         Forbidden: the key lacks a scope.
+        RateLimited: the key calls more often than it may.
+        RequestInvalid: the query has the character NUL, which databases cannot look for.
     """
     if services.settings.auth == "off":
         _refuse_other_sites(request)
+        _count(request, services, None)
+        _refuse_nul(request)
         return Caller(None, frozenset(SCOPES))
     secret = bearer.credentials if bearer else header
     if not secret:
@@ -67,9 +75,30 @@ def caller(
     if key is None:
         raise Unauthenticated("This key is not known here, or it was revoked.")
     found = Caller(key.id, frozenset(key.scopes))
+    _count(request, services, key.id)
     for scope in needed.scopes:
         found.require(scope)
+    _refuse_nul(request)
     return found
+
+
+def _count(request: Request, services: Services, key_id: str | None) -> None:
+    """Tell the account (api/account) whose call this is, and count it. Raises: RateLimited."""
+    request.state.key_id = key_id
+    if request.url.path in UNCOUNTED:
+        return
+    taken = services.rates.take(key_id)
+    request.state.rate_headers = taken.headers
+    if taken.wait_s:
+        raise RateLimited(
+            f"This key has made as many calls as it may for now; the next one is free in {taken.wait_s} s.",
+            retry_after_s=taken.wait_s,
+        )
+
+
+def _refuse_nul(request: Request) -> None:
+    if "%00" in request.url.query:
+        raise RequestInvalid("The query has the character NUL, which no name or cursor may have.")
 
 
 def _refuse_other_sites(request: Request) -> None:

@@ -14,6 +14,7 @@ from pfa_store.store import Store
 if TYPE_CHECKING:
     from api.inference.service import Inference
     from api.metrics import Metrics
+    from api.rates import Rates
 
 
 A = ParamSpec("A")
@@ -30,6 +31,7 @@ class ServiceSet:
     store: Store
     inference: "Inference"
     metrics: "Metrics"
+    rates: "Rates"
     ingests: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(INGESTS_AT_ONCE))
 
     async def ingest(self, work: Callable[A, R], *args: A.args, **kwargs: A.kwargs) -> R:

@@ -1,15 +1,13 @@
 """Where jobs are handed in: twice the same is one job, the impossible is refused, files become a data set."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from api.admission import admitted
 from api.errors import RequestInvalid
 from api.ingest import make_dataset, new_name
 from api.multipart import ReceivedForm
+from api.repeats import once_of
 from api.schemas.videos import LeftOut
 from pfa_core.errors import PfaError
 from pfa_store.idempotency import Once
@@ -39,7 +37,7 @@ def place(order: Order, store: Store) -> Job:
     """
     once = _once(order)
     if once is not None and (earlier := store.idempotency.find(once)) is not None:
-        return store.jobs.get(earlier)
+        return store.jobs.get(earlier["id"])
     if order.form is None:
         return _add(order, order.spec, store, once, left_out=())
     return _with_files(order, order.form, store, once)
@@ -76,29 +74,10 @@ def _add(order: Order, spec: Spec, store: Store, once: Once | None, *, left_out:
 
 
 def _once(order: Order) -> Once | None:
-    if order.idempotency_key is None:
-        return None
-    if not 1 <= len(order.idempotency_key) <= 255:
-        raise RequestInvalid("An Idempotency-Key has 1 to 255 characters.")
-    return Once(
-        key_id=order.key_id or "anonymous",
-        idempotency_key=order.idempotency_key,
-        body_sha256=_fingerprint(order),
+    return once_of(
+        order.idempotency_key,
+        route=f"/jobs/{order.kind}",
+        key_id=order.key_id,
+        document=order.spec.model_dump(mode="json"),
+        form=order.form,
     )
-
-
-def _fingerprint(order: Order) -> str:
-    """sha256 of everything that decides what the job does."""
-    digest = hashlib.sha256()
-    spec = json.dumps(order.spec.model_dump(mode="json"), sort_keys=True)
-    digest.update(f"{order.kind}\n{spec}\n".encode())
-    for file in order.form.files if order.form else ():
-        digest.update(f"{file.field}\n{file.filename}\n{file.num_bytes}\n".encode())
-        for chunk in _chunks(file.path):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        yield from iter(lambda: file.read(2**20), b"")

@@ -7,7 +7,11 @@ PfaError
   ArchiveInvalid      a .zip that cannot be unpacked safely
   PayloadTooLarge     a body or a file over its limit
   MediaUnsupported    a Content-Type that the call does not take
+  OffsetConflict      a piece of an upload that does not go on where the upload ends (a Conflict)
+  ChecksumMismatch    a piece of an upload that was changed on its way
+  TusVersionUnsupported  a version of the upload protocol that is not spoken here
   NotAcceptable       an Accept header that the call cannot satisfy
+  RateLimited         the key calls more often than it may
   QueueFull           too many predictions wait already
   ModelFileNotFound   a model has no such file (a NotFound)
   JobFileNotFound     a job has no such file (a NotFound)
@@ -42,8 +46,24 @@ class MediaUnsupported(PfaError):
     code = "media_unsupported"
 
 
+class OffsetConflict(Conflict):
+    code = "offset_conflict"
+
+
+class ChecksumMismatch(PfaError):
+    code = "checksum_mismatch"
+
+
+class TusVersionUnsupported(PfaError):
+    code = "tus_version_unsupported"
+
+
 class NotAcceptable(PfaError):
     code = "not_acceptable"
+
+
+class RateLimited(PfaError):
+    code = "rate_limited"
 
 
 class QueueFull(PfaError):

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 
 from fastapi import Request
+from prometheus_client import Gauge
 from starlette.concurrency import run_in_threadpool
 
 from api.schemas.jobs import JobEventRead
@@ -21,22 +22,33 @@ def wants_stream(request: Request) -> bool:
     return MEDIA_TYPE in request.headers.get("accept", "")
 
 
-async def follow(jobs: Jobs, job_id: str, *, after: int) -> AsyncIterator[str]:
-    """The events after `after`, each as one SSE message; ends when the job is done."""
+async def follow(jobs: Jobs, job_id: str, *, after: int, sign_of_life_s: float = SIGN_OF_LIFE_S) -> AsyncIterator[str]:
+    """The events after `after`, each as one SSE message; once the job is done, `done` is the last.
+
+    `done` has no id: a browser that comes back by itself after it gets `done` again and nothing twice.
+    """
     silent_since_s = time.monotonic()
     while True:
-        done = (await run_in_threadpool(jobs.get, job_id)).done
+        job = await run_in_threadpool(jobs.get, job_id)
         while events := await run_in_threadpool(jobs.events, job_id, after=after):
             for event in events:
                 yield _message(JobEventRead.of(event))
                 after = event.id
             silent_since_s = time.monotonic()
-        if done:
+        if job.done:
+            yield f"event: done\ndata: {json.dumps({'status': job.status})}\n\n"
             return
-        if time.monotonic() - silent_since_s > SIGN_OF_LIFE_S:
+        if time.monotonic() - silent_since_s > sign_of_life_s:
             yield ": still here\n\n"
             silent_since_s = time.monotonic()
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def counted(events: AsyncIterator[str], streams: Gauge) -> AsyncIterator[str]:
+    """The same events, counted as one open stream until they end or their reader leaves."""
+    with streams.track_inprogress():
+        async for event in events:
+            yield event
 
 
 def _message(event: JobEventRead) -> str:

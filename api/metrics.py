@@ -32,6 +32,7 @@ class Metrics:
         self.batch_rows = Histogram(
             "pfa_batch_rows", "Images in one forward pass", buckets=_ROWS, registry=self.registry
         )
+        self.streams = Gauge("pfa_event_streams", "Followers of a job's events just now", registry=self.registry)
         self._queue = Gauge("pfa_queue_rows", "Images that wait for a forward pass", registry=self.registry)
         self._models = Gauge("pfa_models_loaded", "Models kept ready for prediction", registry=self.registry)
         self._workers = Gauge("pfa_workers", "Workers that do jobs", ["queue", "status"], registry=self.registry)

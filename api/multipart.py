@@ -5,7 +5,7 @@ thousands of images, and every cap here is checked before the byte after it is k
 """
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from api.errors import MediaUnsupported, PayloadTooLarge, RequestInvalid
 from api.limits import too_large
 from pfa_store.files import Files, disk_errors
+from pfa_store.quota import Allowance, Quota
 
 FLUSH_BYTES = 2**20
 
@@ -63,6 +64,8 @@ class ReceivedForm:
 
     fields: Mapping[str, str]
     files: tuple[ReceivedFile, ...]
+    allowance: Allowance | None = None
+    """Counts what of it is to be kept."""
 
     def files_of(self, name: str) -> list[ReceivedFile]:
         """The files of one field, in the order sent."""
@@ -86,23 +89,31 @@ def is_multipart(request: Request) -> bool:
 
 
 @asynccontextmanager
-async def received_form(request: Request, *, files: Files, limits: FormLimits) -> AsyncIterator[ReceivedForm]:
+async def received_form(
+    request: Request, *, files: Files, limits: FormLimits, quota: Quota | None = None, key_id: str | None = None
+) -> AsyncIterator[ReceivedForm]:
     """Receive a form; what goes to disk lies in a temporary folder of the data folder, removed on the way out.
+
+    With a quota, what its field `files` brings counts as the key's while it arrives.
 
     Raises:
         DiskFull: the reserve of free space would be used up.
         MediaUnsupported: not multipart/form-data, or without its boundary.
         RequestInvalid: a damaged body, a field or file that the call does not take.
         PayloadTooLarge: a cap of `limits` is reached.
+        QuotaExceeded: the key would keep more than it may.
     """
-    reader = _Reader(_boundary(request), files=files, limits=limits)
-    try:
-        async for chunk in request.stream():
-            await reader.feed(chunk)
-        yield reader.finish()
-    finally:
-        if reader.on_disk:
-            await run_in_threadpool(reader.remove)
+    with quota.arriving(key_id) if quota is not None else nullcontext() as allowance:
+        reader = _Reader(_boundary(request), files=files, limits=limits, allowance=allowance)
+        try:
+            async for chunk in request.stream():
+                await reader.feed(chunk)
+            if allowance is not None:
+                await run_in_threadpool(allowance.weigh)
+            yield reader.finish()
+        finally:
+            if reader.on_disk:
+                await run_in_threadpool(reader.remove)
 
 
 def _boundary(request: Request) -> bytes:
@@ -133,8 +144,9 @@ class _Part:
 class _Reader:
     """Turns chunks into fields and files. The parser calls back while it is fed; writing happens after each feed."""
 
-    def __init__(self, boundary: bytes, *, files: Files, limits: FormLimits) -> None:
+    def __init__(self, boundary: bytes, *, files: Files, limits: FormLimits, allowance: Allowance | None) -> None:
         self._disk = files
+        self._allowance = allowance
         self._folder: TemporaryDirectory[str] | None = None
         self._limits = limits
         self._fields: dict[str, str] = {}
@@ -175,7 +187,7 @@ class _Reader:
         """
         if not self._ended:
             raise RequestInvalid("The multipart body ends before its closing boundary; was the upload cut off?")
-        return ReceivedForm(self._fields, tuple(self._files))
+        return ReceivedForm(self._fields, tuple(self._files), self._allowance)
 
     @property
     def on_disk(self) -> bool:
@@ -292,6 +304,8 @@ class _Reader:
     def _flush(self, part: _Part) -> Path:
         """Append what is pending to the part's file."""
         self._disk.ensure_space(len(part.pending))
+        if self._allowance is not None and part.name == "files":
+            self._allowance.take(len(part.pending))
         with disk_errors():
             if part.path is None or part.file is None:
                 self._folder = self._folder or TemporaryDirectory(prefix="form-", dir=self._disk.root / "tmp")

@@ -1,7 +1,6 @@
 """What the OpenAPI document says beyond what FastAPI finds out: bodies that routes read themselves, and problems."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,11 +13,19 @@ from api.schemas.collections import CollectionCreate
 from api.schemas.datasets import DatasetCreate
 from api.schemas.models import AliasPut
 from api.schemas.problem import Problem
+from api.schemas.webhooks import WebhookCreate
 from pfa_store.specs import SPEC_OF
 
 Json = dict[str, Any]
 
-BODIES: tuple[type[BaseModel], ...] = (AliasPut, CollectionCreate, DatasetCreate, Problem, *SPEC_OF.values())
+BODIES: tuple[type[BaseModel], ...] = (
+    AliasPut,
+    CollectionCreate,
+    DatasetCreate,
+    Problem,
+    WebhookCreate,
+    *SPEC_OF.values(),
+)
 """Models that only `json_body` and `problems` refer to."""
 
 _REF = "#/components/schemas/{model}"
@@ -29,25 +36,26 @@ _MEANING: dict[int, str] = {
     404: "Something that the request names does not exist",
     406: "The Accept header cannot be satisfied",
     409: "It exists, but its state does not allow this",
-    413: "Larger than this installation allows",
+    410: "It expired, or what came of it cannot be used",
+    412: "The header `Tus-Resumable` is not 1.0.0",
+    413: "Larger than this installation allows, or more than the key may keep",
     415: "A Content-Type or a file format that is not taken",
     422: "The request is understood but cannot be used; `detail` says what to do",
+    423: "Another request writes to it just now",
     429: "Too many requests; Retry-After says when to come back",
+    460: "The piece does not have the checksum that was announced",
     500: "A fault of the service",
     503: "Too much to do just now; Retry-After says when to come back",
     507: "The disk is short",
 }
 
-ALWAYS = (401, 403, 422, 500, 503)
+ALWAYS = (401, 403, 422, 429, 500, 503)
 
 
 def problems(*statuses: int) -> dict[int | str, Json]:
     """`responses=` of a route that can refuse with these statuses, and with those that any route can."""
     content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
-    return {
-        status: {"description": _MEANING.get(status, HTTPStatus(status).phrase), "content": content}
-        for status in sorted({*ALWAYS, *statuses})
-    }
+    return {status: {"description": _MEANING[status], "content": content} for status in sorted({*ALWAYS, *statuses})}
 
 
 def json_body(model: type[BaseModel], *, example: Json | None = None) -> Json:
@@ -78,14 +86,27 @@ def form_body(
     return {"multipart/form-data": {"schema": {"type": "object", "properties": properties, "required": list(required)}}}
 
 
+def header(name: str, description: str, *, required: bool = True, pattern: str | None = None) -> Json:
+    """A header that a route reads itself, as a parameter."""
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": description,
+        "schema": {"type": "string"} | ({} if pattern is None else {"pattern": pattern}),
+    }
+
+
 def raw_body(*media_types: str) -> Json:
     """The content of a body that is a file itself."""
     return {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
 
 
-def request_body(*contents: Json, parameters: list[Json] | None = None) -> Json:
+def request_body(*contents: Json, parameters: list[Json] | None = None, required: bool = True) -> Json:
     """`openapi_extra=` of a route whose body has one of these contents."""
-    extra: Json = {"requestBody": {"required": True, "content": {k: v for part in contents for k, v in part.items()}}}
+    extra: Json = {
+        "requestBody": {"required": required, "content": {k: v for part in contents for k, v in part.items()}}
+    }
     if parameters:
         extra["parameters"] = parameters
     return extra

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from http import HTTPStatus
 from typing import Any
 
@@ -26,7 +27,21 @@ CLIENT_GONE = 499
 MAX_FAULTS = 100
 """Most faults of one request that its answer names."""
 
-STATUS_OF: dict[type[PfaError], HTTPStatus] = {
+
+class OwnStatus(IntEnum):
+    """Statuses that HTTP does not register."""
+
+    CHECKSUM_MISMATCH = 460
+    """tus 1.0, extension checksum."""
+
+    @property
+    def phrase(self) -> str:
+        return self.name.replace("_", " ").title()
+
+
+Status = HTTPStatus | OwnStatus
+
+STATUS_OF: dict[type[PfaError], Status] = {
     core.VideoUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     core.VideoUnreadable: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.VideoTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -60,7 +75,14 @@ STATUS_OF: dict[type[PfaError], HTTPStatus] = {
     store.JobStateConflict: HTTPStatus.CONFLICT,
     store.NameTaken: HTTPStatus.CONFLICT,
     store.InUse: HTTPStatus.CONFLICT,
-    store.IdempotencyConflict: HTTPStatus.CONFLICT,
+    store.IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,
+    store.UploadNotFound: HTTPStatus.NOT_FOUND,
+    store.WebhookNotFound: HTTPStatus.NOT_FOUND,
+    store.WebhooksOff: HTTPStatus.CONFLICT,
+    store.WebhookRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    store.UploadGone: HTTPStatus.GONE,
+    store.UploadLocked: HTTPStatus.LOCKED,
+    store.QuotaExceeded: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     store.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     store.DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
     store.LostLease: HTTPStatus.CONFLICT,
@@ -70,14 +92,18 @@ STATUS_OF: dict[type[PfaError], HTTPStatus] = {
     web.ArchiveInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     web.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     web.MediaUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    web.OffsetConflict: HTTPStatus.CONFLICT,
+    web.ChecksumMismatch: OwnStatus.CHECKSUM_MISMATCH,
+    web.TusVersionUnsupported: HTTPStatus.PRECONDITION_FAILED,
     web.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
+    web.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     web.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
     web.ModelFileNotFound: HTTPStatus.NOT_FOUND,
     web.JobFileNotFound: HTTPStatus.NOT_FOUND,
     web.CollectionNotReady: HTTPStatus.CONFLICT,
 }
 
-_HEADERS_OF: dict[HTTPStatus, Mapping[str, str]] = {
+_HEADERS_OF: dict[Status, Mapping[str, str]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="pfa"'},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
 }
@@ -88,6 +114,8 @@ _LIST_OF: dict[type[PfaError], str] = {
     store.JobNotFound: "GET /jobs",
     store.ModelNotFound: "GET /models",
     store.CollectionNotFound: "GET /collections",
+    store.UploadNotFound: "GET /uploads",
+    store.WebhookNotFound: "GET /webhooks",
 }
 """Where those that do exist are listed."""
 
@@ -98,7 +126,7 @@ _ADVICE_OF: dict[int, str] = {
 
 
 def problem(
-    status: HTTPStatus,
+    status: Status,
     *,
     code: str,
     detail: str,
@@ -121,7 +149,7 @@ def problem(
     return Response(content, status_code=status.value, media_type=MEDIA_TYPE, headers=all_headers)
 
 
-def status_of(error: PfaError) -> HTTPStatus:
+def status_of(error: PfaError) -> Status:
     """The status of an error, by its own type or the nearest mapped one above it."""
     for kind in type(error).__mro__:
         if kind in STATUS_OF:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from api.archives import ArchiveLimits, is_archive, unpack
 from api.errors import RequestInvalid
 from api.multipart import ReceivedFile, ReceivedForm
+from pfa_store.quota import Allowance
 from pfa_store.store import Store
 
 _IMAGE_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
@@ -23,15 +24,25 @@ class Sent:
 
 def files_of(store: Store, form: ReceivedForm) -> list[Sent]:
     """The files of a form. Raises: RequestInvalid: there are none; as `unpacked` otherwise."""
-    sent = list(unpacked(form.files_of("files"), store))
+    sent = list(unpacked(form.files_of("files"), store, form.allowance))
     if not sent:
         raise RequestInvalid("The form needs at least one file in its field 'files'.", field="files")
     return sent
 
 
-def unpacked(files: Sequence[ReceivedFile], store: Store) -> Iterator[Sent]:
-    """The files, with archives replaced by what is in them. Raises: ArchiveInvalid, PayloadTooLarge, DiskFull."""
+def unpacked(files: Sequence[ReceivedFile], store: Store, allowance: Allowance | None = None) -> Iterator[Sent]:
+    """The files, with archives replaced by what is in them, which then counts in their place.
+
+    Raises:
+        ArchiveInvalid, PayloadTooLarge, DiskFull, QuotaExceeded.
+    """
     settings = store.settings
+
+    def require_space(num_bytes: int) -> None:
+        store.files.ensure_space(num_bytes)
+        if allowance is not None:
+            allowance.take(num_bytes)
+
     limits = ArchiveLimits(
         max_members=100_000,
         max_total_bytes=4 * settings.max_upload_bytes,
@@ -39,10 +50,14 @@ def unpacked(files: Sequence[ReceivedFile], store: Store) -> Iterator[Sent]:
     )
     for file in files:
         if is_archive(head_of(file.path)):
-            for member in unpack(file.path, file.path.parent, limits=limits, require_space=store.files.ensure_space):
+            if allowance is not None:
+                allowance.give_back(file.num_bytes)
+            for member in unpack(file.path, file.path.parent, limits=limits, require_space=require_space):
                 yield Sent(member.name, member.path)
         else:
             yield Sent(_label(file.filename), file.path)
+    if allowance is not None:
+        allowance.weigh()
 
 
 def _label(filename: str) -> str:

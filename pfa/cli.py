@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from pfa.console import announce, load_settings, or_fail, out
 from pfa.import_cli import import_data
 from pfa.jobs_cli import jobs_app
+from pfa.keys_cli import keys_app
 from pfa.packs_cli import packs_app
 
 app = typer.Typer(
@@ -18,7 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Pose features learned from unlabelled video: training jobs and a prediction service.",
 )
-keys_app = typer.Typer(no_args_is_help=True, help="API keys of this installation.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(packs_app, name="packs")
 app.add_typer(jobs_app, name="jobs")
@@ -94,36 +93,3 @@ def settings() -> None:
     from pfa.settings_table import settings_table
 
     print(settings_table())
-
-
-@keys_app.command("create")
-def create_key(
-    name: Annotated[str, typer.Argument(help="What or who the key is for")],
-    scopes: Annotated[str, typer.Option(help="Comma-separated: read, predict, jobs, admin")] = "read,predict",
-) -> None:
-    """Create a key and print its secret, once."""
-    from pfa_store.store import Store
-
-    created, secret = Store.open(load_settings()).keys.create(name, [scope.strip() for scope in scopes.split(",")])
-    out.print(f"{created.id} ({', '.join(created.scopes)}):")
-    out.print(secret)
-
-
-@keys_app.command("list")
-def list_keys() -> None:
-    """List keys, without their secrets."""
-    from pfa_store.store import Store
-
-    table = Table("id", "name", "scopes", "revoked")
-    for key in Store.open(load_settings()).keys.list():
-        table.add_row(key.id, key.name, ", ".join(key.scopes), "yes" if key.revoked_s else "")
-    out.print(table)
-
-
-@keys_app.command("revoke")
-def revoke_key(key_id: str) -> None:
-    """Make a key useless from now on."""
-    from pfa_store.store import Store
-
-    or_fail(lambda: Store.open(load_settings()).keys.revoke(key_id))
-    out.print(f"{key_id} is revoked.")

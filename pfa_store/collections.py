@@ -13,6 +13,7 @@ from pfa_store.attempts import hold
 from pfa_store.database import Sessions
 from pfa_store.errors import CollectionNotFound, InUse, NameTaken
 from pfa_store.files import Files
+from pfa_store.idempotency import Once, remember
 from pfa_store.job_record import Job
 from pfa_store.job_states import DONE
 from pfa_store.records import record_of
@@ -44,13 +45,14 @@ class Collections:
         self._files = files
         self._clock = clock
 
-    def create(self, name: str, model: str) -> Collection:
+    def create(self, name: str, model: str, *, once: Once | None = None) -> Collection:
         """An empty collection for features of `model` (`name@version`). Raises: NameTaken."""
         row = CollectionRow(name=name, status="empty", model=model, num_items=0, created_s=self._clock())
         try:
             with self._sessions.writing() as session:
                 session.add(row)
                 session.flush()
+                remember(session, once, made=name, now_s=row.created_s)
                 return _record(session, row)
         except IntegrityError as error:
             raise NameTaken(f"There is already a collection {name!r}; choose another name.", name=name) from error

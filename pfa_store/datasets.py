@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from pfa_core.errors import DatasetUnsuitable
 from pfa_store.database import Sessions
 from pfa_store.errors import DatasetNotFound, InUse, NameTaken, VideoNotFound
-from pfa_store.files import Files
+from pfa_store.files import Files, disk_errors
+from pfa_store.idempotency import Once, remember
 from pfa_store.images import Images
 from pfa_store.paging import Page, newest_first
 from pfa_store.records import record_of
@@ -77,7 +78,9 @@ class Datasets:
         self._images = images
         self._clock = clock
 
-    def create_from_videos(self, name: str, items: Sequence[VideoItem], *, key_id: str | None = None) -> Dataset:
+    def create_from_videos(
+        self, name: str, items: Sequence[VideoItem], *, key_id: str | None = None, once: Once | None = None
+    ) -> Dataset:
         """Raises: NameTaken, VideoNotFound; DatasetUnsuitable: no items."""
         with self._files.lock("videos"), self._sessions.writing() as session:
             known = _filenames(session, {item.video_id for item in items})
@@ -95,7 +98,7 @@ class Datasets:
                 )
                 for position, item in enumerate(items)
             ]
-            return self._insert(session, DatasetRow(name=name, kind="videos", key_id=key_id), rows)
+            return self._insert(session, DatasetRow(name=name, kind="videos", key_id=key_id), rows, once)
 
     def create_from_images(
         self,
@@ -104,6 +107,7 @@ class Datasets:
         items: Sequence[ImageItem],
         *,
         key_id: str | None = None,
+        once: Once | None = None,
     ) -> Dataset:
         """`joint_names`: the joints that persons may have, in the order of the heatmaps; None: labels only.
 
@@ -112,13 +116,12 @@ class Datasets:
             DatasetUnsuitable: no items, or an image that was not added before.
         """
         with self._files.lock("images"), self._sessions.writing() as session:
-            for sha256 in {item.image_sha256 for item in items}:
-                if self._images.find(sha256) is None:
-                    raise DatasetUnsuitable(f"The image {sha256} was not uploaded.")
+            sizes = {sha256: self._image_bytes(sha256) for sha256 in {item.image_sha256 for item in items}}
             rows = [
                 DatasetItemRow(
                     position=position,
                     image_sha256=item.image_sha256,
+                    image_bytes=sizes[item.image_sha256],
                     file=item.file,
                     label=item.label,
                     group=item.group,
@@ -128,7 +131,8 @@ class Datasets:
                 for position, item in enumerate(items)
             ]
             joints = None if joint_names is None else list(joint_names)
-            return self._insert(session, DatasetRow(name=name, kind="images", joint_names=joints, key_id=key_id), rows)
+            row = DatasetRow(name=name, kind="images", joint_names=joints, key_id=key_id)
+            return self._insert(session, row, rows, once)
 
     def get(self, id_or_name: str) -> Dataset:
         """Raises: DatasetNotFound."""
@@ -183,7 +187,14 @@ class Datasets:
                 if path is not None:
                     self._files.remove(path)
 
-    def _insert(self, session: Session, row: DatasetRow, items: Sequence[DatasetItemRow]) -> Dataset:
+    def _image_bytes(self, sha256: str) -> int:
+        path = self._images.find(sha256)
+        if path is None:
+            raise DatasetUnsuitable(f"The image {sha256} was not uploaded.")
+        with disk_errors():
+            return path.stat().st_size
+
+    def _insert(self, session: Session, row: DatasetRow, items: Sequence[DatasetItemRow], once: Once | None) -> Dataset:
         if not items:
             raise DatasetUnsuitable("A data set needs at least one item.")
         row.id = f"ds_{uuid.uuid4().hex}"
@@ -196,6 +207,7 @@ class Datasets:
         for item in items:
             item.dataset_id = row.id
         session.add_all(items)
+        remember(session, once, made=row.id, now_s=row.created_s)
         session.flush()
         return _record(session, row)
 

@@ -2,10 +2,16 @@
 
 PfaError
   NotFound          an id or name that does not exist
-    VideoNotFound, DatasetNotFound, JobNotFound, ModelNotFound, CollectionNotFound, KeyNotFound
+    VideoNotFound, DatasetNotFound, JobNotFound, ModelNotFound, CollectionNotFound, KeyNotFound,
+    UploadNotFound, WebhookNotFound
   Conflict          it exists, but its state does not allow this
-    JobStateConflict, NameTaken, InUse, IdempotencyConflict
+    JobStateConflict, NameTaken, InUse, WebhooksOff
+  IdempotencyConflict  an Idempotency-Key that was used for another request
   StoreUnavailable  database or files do not answer just now
+  UploadGone        a resumable upload that expired or cannot be used
+  UploadLocked      another request writes to the upload just now
+  QuotaExceeded     the key would keep more bytes than it may
+  WebhookRefused    an address that nothing is sent to
   DiskFull          too little space is left to accept more
   LostLease         this attempt of a job is no longer the one that may write
 """
@@ -41,6 +47,26 @@ class KeyNotFound(NotFound):
     code = "key_not_found"
 
 
+class WebhookNotFound(NotFound):
+    code = "webhook_not_found"
+
+
+class UploadNotFound(NotFound):
+    code = "upload_not_found"
+
+
+class UploadGone(PfaError):
+    code = "upload_gone"
+
+
+class UploadLocked(PfaError):
+    code = "upload_locked"
+
+
+class QuotaExceeded(PfaError):
+    code = "quota_exceeded"
+
+
 class Conflict(PfaError):
     """It exists, but its state does not allow this."""
 
@@ -57,7 +83,15 @@ class InUse(Conflict):
     code = "in_use"
 
 
-class IdempotencyConflict(Conflict):
+class WebhooksOff(Conflict):
+    code = "webhooks_off"
+
+
+class WebhookRefused(PfaError):
+    code = "webhook_refused"
+
+
+class IdempotencyConflict(PfaError):
     code = "idempotency_conflict"
 
 

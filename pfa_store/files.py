@@ -52,11 +52,15 @@ class Files:
             DiskFull, StoreUnavailable: they cannot be made.
         """
         with disk_errors():
-            for name in ("tmp", "videos", "images", "packs", "jobs", "models", "collections"):
+            for name in ("tmp", "locks", "uploads", "videos", "images", "packs", "jobs", "models", "collections"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
 
     def video(self, sha256: str, container: str) -> Path:
         return self.root / "videos" / sha256[:2] / f"{sha256}.{container}"
+
+    def upload(self, upload_id: str) -> Path:
+        """What is here of an unfinished upload."""
+        return self.root / "uploads" / upload_id
 
     def image(self, sha256: str, extension: str) -> Path:
         return self.root / "images" / sha256[:2] / f"{sha256}.{extension}"

@@ -12,7 +12,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pfa_store.database import Sessions
-from pfa_store.idempotency import Once, earlier_job, remember
+from pfa_store.idempotency import Once, earlier, remember
 from pfa_store.job_record import Job, JobEvent, event, job_of
 from pfa_store.job_requests import JobRequests
 from pfa_store.job_states import HELD, JobStatus
@@ -67,9 +67,9 @@ class Jobs(JobRequests):
         now = self._clock()
         plain = spec.model_dump(mode="json") if isinstance(spec, Spec) else dict(spec)
         with self._sessions.writing() as session:
-            earlier = None if once is None else earlier_job(session, once)
-            if earlier is not None:
-                return job_of(session.get_one(JobRow, earlier))
+            before = None if once is None else earlier(session, once)
+            if before is not None:
+                return job_of(session.get_one(JobRow, before["id"]))
             row = JobRow(
                 id=f"job_{uuid.uuid4().hex}",
                 kind=kind,
@@ -91,8 +91,7 @@ class Jobs(JobRequests):
             session.flush()
             session.add(event(row.id, now, "queued"))
             session.add_all(event(row.id, now, "left_out", **entry) for entry in left_out)
-            if once is not None:
-                remember(session, once, job_id=row.id, now_s=now)
+            remember(session, once, made=row.id, now_s=now)
             session.flush()
             return job_of(row)
 

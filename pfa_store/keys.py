@@ -18,6 +18,7 @@ from pfa_store.schema import KeyRow
 
 Scope = Literal["read", "predict", "jobs", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+MAX_NAME = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,10 @@ class Keys:
         """A new key and its secret, which cannot be read again.
 
         Raises:
-            ConfigInvalid: no scope, or one that does not exist.
+            ConfigInvalid: no scope, or one that does not exist; or no name.
         """
+        if not 1 <= len(name.strip()) <= MAX_NAME or not name.isprintable():
+            raise ConfigInvalid(f"a key needs a name of 1 to {MAX_NAME} printable characters, to tell it from others")
         unknown = sorted(set(scopes) - set(SCOPES))
         if unknown or not scopes:
             raise ConfigInvalid(f"scopes must be some of {', '.join(SCOPES)}; got {', '.join(unknown) or 'none'}")
@@ -64,7 +67,11 @@ class Keys:
             return record_of(Key, row), secret
 
     def find(self, secret: str) -> Key | None:
-        """The key with this secret; None if there is none or it was revoked."""
+        """The key with this secret; None if there is none or it was revoked.
+
+        The database compares hashes, not in constant time, and need not: how long it takes tells about the sha256 of a
+        guess, which nobody can choose digit by digit, and a secret has 256 random bits.
+        """
         statement = select(KeyRow).where(KeyRow.secret_sha256 == _sha256(secret), KeyRow.revoked_s.is_(None))
         with self._sessions.reading() as session:
             row = session.scalars(statement).one_or_none()

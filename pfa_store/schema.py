@@ -39,7 +39,7 @@ class VideoRow(Base):
     still: Mapped[bool | None]
     """Whether nothing moves in it; None: too long to tell from a first look."""
     created_s: Mapped[float]
-    key_id: Mapped[str | None] = mapped_column(String(40))
+    key_id: Mapped[str | None] = mapped_column(String(40), index=True)
 
 
 class DatasetRow(Base):
@@ -65,6 +65,8 @@ class DatasetItemRow(Base):
     position: Mapped[int]
     video_id: Mapped[str | None] = mapped_column(ForeignKey("videos.id"), index=True)
     image_sha256: Mapped[str | None] = mapped_column(String(64), index=True)
+    image_bytes: Mapped[int | None] = mapped_column(BIG)
+    """Size of the image's file; None: a video, or added before sizes were kept."""
     file: Mapped[str]
     """Name under which the user sent it."""
     label: Mapped[str | None]
@@ -224,12 +226,15 @@ class KeyRow(Base):
 
 
 class IdempotencyRow(Base):
-    """The answer that a POST with this `Idempotency-Key` got."""
+    """What a POST with this `Idempotency-Key` made."""
 
     __tablename__ = "idempotency"
     key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     """API key, or `anonymous`."""
+    route: Mapped[str] = mapped_column(String(60), primary_key=True)
+    """Path of the POST, such as `/jobs/flow`."""
     idempotency_key: Mapped[str] = mapped_column(String(255), primary_key=True)
     body_sha256: Mapped[str] = mapped_column(String(64))
-    job_id: Mapped[str] = mapped_column(String(40))
+    made: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """Enough to give the same answer again: `id`, and what the answer said beyond what `id` tells."""
     created_s: Mapped[float]

@@ -36,6 +36,24 @@ class Settings(BaseSettings):
         default=2**30, ge=0, description="Uploads answer 507 when less disk than this would be left"
     )
 
+    upload_expires_s: float = Field(
+        default=24 * 3600, gt=0, description="A resumable upload that gets no byte for so long is dropped, seconds"
+    )
+    quota_bytes: int = Field(
+        default=0, ge=0, description="Most bytes of videos, images and unfinished uploads that one key keeps; 0: any"
+    )
+    rate_limit: int = Field(
+        default=0, ge=0, description="Calls a minute that one key may make of one API process; 0: any number"
+    )
+    rate_burst: int = Field(default=60, ge=1, description="Calls that a key may make at once before that limit holds")
+    webhooks: Literal["off", "on"] = Field(
+        default="off", description="`on`: keys may register addresses that are told when their jobs end"
+    )
+    webhook_allow: str = Field(
+        default="",
+        description="Hosts, separated by commas, that webhooks may have although they are inside or without TLS",
+    )
+
     part_frames: int = Field(
         default=1536,
         ge=2,
@@ -79,6 +97,11 @@ class Settings(BaseSettings):
         if self.auth == "off" and not is_loopback(self.host):
             raise ValueError(f"PFA_AUTH=off is accepted only on a loopback address, not on {self.host}")
         return self
+
+    @property
+    def webhook_hosts(self) -> frozenset[str]:
+        """`webhook_allow`, host by host."""
+        return frozenset(filter(None, (host.strip().lower() for host in self.webhook_allow.split(","))))
 
     @property
     def sqlalchemy_url(self) -> str:

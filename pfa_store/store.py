@@ -8,6 +8,7 @@ from typing import Self
 from pfa_store.collections import Collections
 from pfa_store.database import Sessions, make_engine, upgrade
 from pfa_store.datasets import Datasets
+from pfa_store.deliveries import Deliveries
 from pfa_store.files import Files
 from pfa_store.idempotency import Idempotency
 from pfa_store.images import Images
@@ -17,8 +18,11 @@ from pfa_store.keys import Keys
 from pfa_store.models import Models
 from pfa_store.packs import Packs
 from pfa_store.queue import Doorbell
+from pfa_store.quota import Quota
 from pfa_store.settings import Settings
+from pfa_store.uploads import Uploads
 from pfa_store.videos import Videos
+from pfa_store.webhooks import Webhooks
 from pfa_store.workers import Workers
 
 
@@ -30,6 +34,8 @@ class Store:
     sessions: Sessions
     files: Files
     videos: Videos
+    quota: Quota
+    uploads: Uploads
     packs: Packs
     images: Images
     datasets: Datasets
@@ -39,6 +45,8 @@ class Store:
     models: Models
     collections: Collections
     keys: Keys
+    webhooks: Webhooks
+    deliveries: Deliveries
     idempotency: Idempotency
     queue: Doorbell
     clock: Callable[[], float]
@@ -57,12 +65,16 @@ class Store:
             upgrade(engine)
         sessions = Sessions(engine)
         images = Images(files, settings)
+        videos = Videos(sessions, files, settings, clock)
+        quota = Quota(sessions, settings.quota_bytes)
         jobs = Jobs(sessions, settings, clock)
         return cls(
             settings=settings,
             sessions=sessions,
             files=files,
-            videos=Videos(sessions, files, settings, clock),
+            videos=videos,
+            quota=quota,
+            uploads=Uploads(sessions, files, settings, clock, videos=videos, quota=quota),
             packs=Packs(sessions, files, clock),
             images=images,
             datasets=Datasets(sessions, files, images, clock),
@@ -72,7 +84,9 @@ class Store:
             models=Models(sessions, files, clock),
             collections=Collections(sessions, files, clock),
             keys=Keys(sessions, files, clock),
-            idempotency=Idempotency(sessions),
+            webhooks=Webhooks(sessions, settings, clock),
+            deliveries=Deliveries(sessions, clock),
+            idempotency=Idempotency(sessions, files, clock),
             queue=Doorbell(settings, jobs),
             clock=clock,
         )

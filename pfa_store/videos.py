@@ -59,13 +59,17 @@ class Videos:
         with self._files.incoming(
             source, max_bytes=self._settings.max_video_bytes, too_large=VideoTooLarge
         ) as incoming:
-            known = self._by_sha256(incoming.sha256)
-            if known is not None:
-                return known, False
-            info = probe(incoming.path, limits=self.limits)
-            with self._files.lock("videos"):
-                self._files.move(incoming.path, self._files.video(incoming.sha256, info.container))
-                return self._insert(incoming, info, filename=filename, key_id=key_id)
+            return self.keep(incoming, filename=filename, key_id=key_id)
+
+    def keep(self, incoming: Incoming, *, filename: str, key_id: str | None = None) -> tuple[Video, bool]:
+        """`add` for bytes that are in the data folder already; a new video's file is moved away."""
+        known = self._by_sha256(incoming.sha256)
+        if known is not None:
+            return known, False
+        info = probe(incoming.path, limits=self.limits)
+        with self._files.lock("videos"):
+            self._files.move(incoming.path, self._files.video(incoming.sha256, info.container))
+            return self._insert(incoming, info, filename=filename, key_id=key_id)
 
     def get(self, video_id: str) -> Video:
         """Raises: VideoNotFound."""

@@ -25,6 +25,8 @@ def tick(store: Store) -> None:
     store.idempotency.forget(now_s)
     store.workers.forget(now_s)
     store.jobs.thin_events()
+    if num_expired := store.uploads.sweep(now_s):
+        logger.info("%d unfinished uploads expired", num_expired)
     due = store.jobs.due_for_ringing(now_s)
     for queue in QUEUES:
         jobs = [job for job in due if job.queue == queue]

@@ -22,6 +22,7 @@ from pfa_store.settings import Settings
 from pfa_store.specs import QUEUES, Queue
 from pfa_store.store import Store
 from pfa_store.workers import installed_version
+from workers.courier import Courier
 from workers.dispatcher import tick
 from workers.process import ChildProcess
 from workers.supervisor import environment_of
@@ -66,6 +67,7 @@ def serve(settings: Settings, queues: Sequence[Queue]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
     store = Store.open(settings)
+    courier = Courier(store)
     workers = [Worker(queue, store) for queue in queues]
     warming: ChildProcess | None = ChildProcess.start(
         "workers.warm", [str(os.getpid())], environment=environment_of(settings)
@@ -81,6 +83,7 @@ def serve(settings: Settings, queues: Sequence[Queue]) -> int:
                 for worker in workers:
                     store.workers.beat(worker.entry)
                 tick(store)
+                courier.round()
             except StoreUnavailable as error:
                 logger.warning("%s", error)
             asked.wait(min(ROUND_S, settings.lease_s / 4, settings.ring_again_s / 4))
@@ -94,6 +97,7 @@ def serve(settings: Settings, queues: Sequence[Queue]) -> int:
             worker.end(deadline_s)
             with contextlib.suppress(StoreUnavailable):
                 store.workers.leave(worker.entry)
+        courier.close()
         store.close()
     return 0
 

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Security
+from fastapi import APIRouter, Request, Response, Security
 from starlette.concurrency import run_in_threadpool
 
 from api.admission import need_kind
@@ -11,9 +11,11 @@ from api.auth import Caller, caller
 from api.body import read_json
 from api.deps import Services
 from api.openapi import json_body, problems, request_body
+from api.repeats import IdempotencyKey, once_of
 from api.schemas.collections import CollectionCreate, CollectionRead
 from api.schemas.page import PageRead
 from pfa_store.collections import Collection
+from pfa_store.idempotency import Once
 from pfa_store.store import Store
 
 router = APIRouter(prefix="/collections", tags=["retrieval"])
@@ -26,17 +28,27 @@ router = APIRouter(prefix="/collections", tags=["retrieval"])
     openapi_extra=request_body(json_body(CollectionCreate)),
 )
 async def create_collection(
-    request: Request, services: Services, _who: Annotated[Caller, Security(caller, scopes=["jobs"])]
+    request: Request,
+    response: Response,
+    services: Services,
+    who: Annotated[Caller, Security(caller, scopes=["jobs"])],
+    idempotency_key: IdempotencyKey = None,
 ) -> CollectionRead:
     """Make an empty collection for the features of a model; `POST /jobs/index` fills it."""
     body = await read_json(request, CollectionCreate)
-    return CollectionRead.of(await run_in_threadpool(_create, body, services.store))
+    once = once_of(idempotency_key, route="/collections", key_id=who.key_id, document=body.model_dump())
+    made = await run_in_threadpool(_create, body, services.store, once)
+    response.headers["Location"] = f"/collections/{made.name}"
+    return CollectionRead.of(made)
 
 
-def _create(body: CollectionCreate, store: Store) -> Collection:
-    model = store.models.resolve(body.model)
-    need_kind(model, "features")
-    return store.collections.create(body.name, model.ref)
+def _create(body: CollectionCreate, store: Store, once: Once | None) -> Collection:
+    with store.idempotency.alone(once) as made:
+        if made is not None:
+            return store.collections.get(made["id"])
+        model = store.models.resolve(body.model)
+        need_kind(model, "features")
+        return store.collections.create(body.name, model.ref, once=once)
 
 
 @router.get("", dependencies=[Security(caller, scopes=["read"])], responses=problems())

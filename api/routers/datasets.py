@@ -1,5 +1,7 @@
 """Make, list and delete data sets."""
 
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +13,10 @@ from api.auth import Caller, caller
 from api.body import read_json, validated
 from api.deps import Services
 from api.errors import RequestInvalid
-from api.ingest import Made, form_limits, make_dataset
+from api.ingest import Made, form_limits, made_before, make_dataset
 from api.multipart import is_multipart, received_form
 from api.openapi import form_body, json_body, problems, request_body
+from api.repeats import IdempotencyKey, once_of
 from api.routers.videos import Cursor, Limit
 from api.schemas.datasets import DatasetCreate, DatasetItemRead, DatasetName, DatasetRead
 from api.schemas.page import PageRead, page_of
@@ -23,6 +26,8 @@ from pfa_core.importers.formats import FORMAT_NAMES, FORMATS
 from pfa_core.people import Person, PoseData
 from pfa_core.skeleton import JointSet
 from pfa_store.datasets import Split
+from pfa_store.idempotency import Once
+from pfa_store.store import Store
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 Position = Annotated[int | None, Query(description="`next_cursor` of the page before")]
@@ -49,30 +54,48 @@ FIELDS = {
     ),
 )
 async def create_dataset(
-    request: Request, services: Services, who: Annotated[Caller, Security(caller, scopes=["jobs"])]
+    request: Request,
+    response: Response,
+    services: Services,
+    who: Annotated[Caller, Security(caller, scopes=["jobs"])],
+    idempotency_key: IdempotencyKey = None,
 ) -> DatasetRead:
     """Make a data set of uploaded videos (JSON), or of files that are sent along (a form)."""
-    made = await (_from_form if is_multipart(request) else _from_json)(request, services, who)
+    repeats = partial(once_of, idempotency_key, route="/datasets", key_id=who.key_id)
+    made = await (_from_form if is_multipart(request) else _from_json)(request, services, who, repeats)
+    response.headers["Location"] = f"/datasets/{made.dataset.id}"
     items = await run_in_threadpool(services.store.datasets.items, made.dataset.id)
     return DatasetRead.of(made.dataset, items, made.left_out, made.warnings)
 
 
-async def _from_json(request: Request, services: Services, who: Caller) -> Made:
+async def _from_json(request: Request, services: Services, who: Caller, repeats: Callable[..., Once | None]) -> Made:
     body = await read_json(request, DatasetCreate)
-    items = [entry.to_item() for entry in body.videos]
-    create = services.store.datasets.create_from_videos
-    return Made(await run_in_threadpool(create, body.name, items, key_id=who.key_id), [])
+    once = repeats(document=body.model_dump(mode="json"))
+    return await run_in_threadpool(_create, body, services.store, who.key_id, once)
 
 
-async def _from_form(request: Request, services: Services, who: Caller) -> Made:
+def _create(body: DatasetCreate, store: Store, key_id: str | None, once: Once | None) -> Made:
+    with store.idempotency.alone(once) as made:
+        if made is not None:
+            return made_before(store, made)
+        items = [entry.to_item() for entry in body.videos]
+        return Made(store.datasets.create_from_videos(body.name, items, key_id=key_id, once=once), [])
+
+
+async def _from_form(request: Request, services: Services, who: Caller, repeats: Callable[..., Once | None]) -> Made:
     store = services.store
     limits = form_limits(services.settings, files=FORM, fields=FIELDS)
-    async with received_form(request, files=store.files, limits=limits) as form:
+    async with received_form(request, files=store.files, limits=limits, quota=store.quota, key_id=who.key_id) as form:
         if "name" not in form.fields:
             raise RequestInvalid("The form needs a field 'name'.", field="name")
         name = validated({"name": form.fields["name"]}, DatasetName, where="form").name
         kind = form.fields.get("format") or None
-        return await services.ingest(make_dataset, store, form, name=name, key_id=who.key_id, format_name=kind)
+
+        def make() -> Made:
+            once = repeats(document=dict(form.fields), form=form)
+            return make_dataset(store, form, name=name, key_id=who.key_id, format_name=kind, once=once)
+
+        return await services.ingest(make)
 
 
 @router.get("", dependencies=[Security(caller, scopes=["read"])], responses=problems())

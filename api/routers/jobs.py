@@ -12,10 +12,11 @@ from api.auth import Caller, caller
 from api.body import parse_json, read_json
 from api.deps import Services
 from api.desk import Order, place
-from api.event_stream import MEDIA_TYPE, follow, wants_stream
+from api.event_stream import MEDIA_TYPE, counted, follow, wants_stream
 from api.ingest import form_limits
 from api.multipart import is_multipart, received_form
 from api.openapi import form_body, json_body, problems, request_body
+from api.repeats import IdempotencyKey
 from api.routers.datasets import FORM
 from api.routers.videos import Cursor, Limit
 from api.schemas.jobs import JobEventRead, JobRead
@@ -24,9 +25,6 @@ from pfa_store.job_states import JobStatus
 from pfa_store.specs import SPEC_OF, JobKind, Spec
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
-IdempotencyKey = Annotated[
-    str | None, Header(description="The same request with the same key makes one job, however often it is sent")
-]
 EventCursor = Annotated[int | None, Query(ge=0, lt=2**63, description="`next_cursor` of the page before")]
 LastEventId = Annotated[
     int | None, Header(ge=0, lt=2**63, alias="Last-Event-ID", description="SSE: go on after this event")
@@ -79,7 +77,9 @@ def _starter(kind: JobKind, spec_type: type[Spec]) -> Callable[..., Coroutine[An
 
         if is_multipart(request):
             limits = form_limits(services.settings, files=FORM, fields=["config"])
-            async with received_form(request, files=services.store.files, limits=limits) as form:
+            async with received_form(
+                request, files=services.store.files, limits=limits, quota=services.store.quota, key_id=who.key_id
+            ) as form:
                 spec = parse_json(form.fields.get("config", "{}"), spec_type, where="config")
                 job = await services.ingest(place, order(spec, form=form), services.store)
         else:
@@ -152,8 +152,9 @@ async def read_events(
     jobs, after = services.store.jobs, last_event_id or cursor or 0
     if wants_stream(request):
         await run_in_threadpool(jobs.get, job_id)
-        return StreamingResponse(follow(jobs, job_id, after=after), media_type=MEDIA_TYPE)
-    events = await run_in_threadpool(jobs.events, job_id, after=after, limit=limit + 1)
-    shown = events[:limit]
-    more = str(shown[-1].id) if len(events) > limit else None
+        events = counted(follow(jobs, job_id, after=after), services.metrics.streams)
+        return StreamingResponse(events, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
+    found = await run_in_threadpool(jobs.events, job_id, after=after, limit=limit + 1)
+    shown = found[:limit]
+    more = str(shown[-1].id) if len(found) > limit else None
     return PageRead(items=[JobEventRead.of(event) for event in shown], next_cursor=more)

@@ -1,5 +1,6 @@
 """Upload, list and delete videos."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from api.deps import Services
 from api.ingest import form_limits, keep_videos
 from api.multipart import received_form
 from api.openapi import form_body, problems, request_body
+from api.repeats import IdempotencyKey, once_of
 from api.schemas.page import PageRead, page_of
 from api.schemas.videos import VideoRead, VideosRead
 
@@ -33,13 +35,17 @@ FORM = {"files": "Videos (mp4, mov, mkv, webm, avi), or .zip archives of them"}
     ),
 )
 async def upload_videos(
-    request: Request, services: Services, who: Annotated[Caller, Security(caller, scopes=["jobs"])]
+    request: Request,
+    services: Services,
+    who: Annotated[Caller, Security(caller, scopes=["jobs"])],
+    idempotency_key: IdempotencyKey = None,
 ) -> VideosRead:
     """Keep videos. The same bytes twice is one video; files that cannot be used are named in `left_out`."""
     store = services.store
     limits = form_limits(services.settings, files=["files"])
-    async with received_form(request, files=store.files, limits=limits) as form:
-        videos, left_out = await services.ingest(keep_videos, store, form, key_id=who.key_id)
+    async with received_form(request, files=store.files, limits=limits, quota=store.quota, key_id=who.key_id) as form:
+        once = partial(once_of, idempotency_key, route="/videos", key_id=who.key_id, document={}, form=form)
+        videos, left_out = await services.ingest(lambda: keep_videos(store, form, key_id=who.key_id, once=once()))
     return VideosRead(videos=[VideoRead.of(video) for _, video in videos], left_out=left_out)
 
 

@@ -20,6 +20,7 @@ from pfa_client.records import (
     Pose,
     Progress,
     Uploaded,
+    UploadProgress,
     Video,
     Worker,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "ProblemError",
     "Progress",
     "ServiceUnreachable",
+    "UploadProgress",
     "Uploaded",
     "Video",
     "Worker",

@@ -54,6 +54,15 @@ class Uploaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UploadProgress:
+    """How far a resumable upload is; `upload_id` lets a later call go on with it."""
+
+    upload_id: str
+    offset: int
+    num_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
     """A named set of videos or of images."""
 

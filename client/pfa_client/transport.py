@@ -58,10 +58,10 @@ class Transport:
             except httpx.TransportError as error:
                 if attempt == attempts:
                     raise ServiceUnreachable(f"{self._http.base_url} does not answer: {error!r}") from error
-                self._sleep(_backoff_s(attempt))
+                self._sleep(backoff_s(attempt))
                 continue
             if response.status_code in RETRIED and attempt < attempts:
-                self._sleep(_asked_s(response) or _backoff_s(attempt))
+                self._sleep(_asked_s(response) or backoff_s(attempt))
                 continue
             if response.status_code >= 400:
                 raise problem_of(response)
@@ -81,7 +81,8 @@ class Transport:
         )
 
 
-def _backoff_s(attempt: int) -> float:
+def backoff_s(attempt: int) -> float:
+    """How long to wait after so many attempts that failed."""
     return min(0.25 * 2 ** (attempt - 1), 8.0)
 
 

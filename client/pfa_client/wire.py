@@ -29,6 +29,7 @@ class Wire:
         )
         self._send = Transport(self._http, retries=retries, sleep=sleep).send
         self._sleep = sleep
+        self._retries = retries
 
     def __enter__(self) -> Self:
         return self

@@ -47,6 +47,7 @@ class Service:
     url: str
     key: str
     store: Store
+    pid: int
 
     def client(self, key: str | None = None) -> Client:
         return Client(self.url, key or self.key, timeout_s=LONG_S)
@@ -108,7 +109,7 @@ def running(data_dir: Path, **settings: str) -> Iterator[Service]:
         key = (data_dir / "admin.key").read_text().strip() if (data_dir / "admin.key").exists() else ""
         store = Store.open(Settings(data_dir=data_dir, min_free_bytes=0))
         try:
-            yield Service(url, key, store)
+            yield Service(url, key, store, process.pid)
         finally:
             store.close()
     finally:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pfa_core.config.net import Norm
 from pfa_core.progress import Progress
 from tests.integration.api import media
 from tests.integration.api.service import Service
+from tests.waiting import wait_for
 
 Upload = Callable[..., list[str]]
 
@@ -214,7 +216,7 @@ def test_the_same_key_and_request_is_one_job(service: Service, upload: Upload, n
         without = http.post("/jobs/pretrain", json=body)
     assert first.json()["id"] == again.json()["id"] != without.json()["id"]
     assert again.headers["location"] == first.headers["location"]
-    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_conflict")
 
 
 def test_the_same_key_and_files_are_one_job_and_one_data_set(client: Client, clips: dict[str, Path], name: str) -> None:
@@ -223,7 +225,7 @@ def test_the_same_key_and_files_are_one_job_and_one_data_set(client: Client, cli
     assert first.id == again.id
     with pytest.raises(ProblemError) as refused:
         client.start_job("flow", files=[clips["two"], clips["three"]], idempotency_key=name)
-    assert (refused.value.status, refused.value.code) == (409, "idempotency_conflict")
+    assert (refused.value.status, refused.value.code) == (422, "idempotency_conflict")
 
 
 @pytest.mark.parametrize("config", ["{", '{"sead": 1}', '{"dataset": "labelled"}', "[]"])
@@ -273,13 +275,38 @@ def test_events_stream_and_go_on_after_the_last_one_seen(service: Service, clien
                 service.store.jobs.progress(held, Progress(phase="flow", step=1, total=2))
             if seen[-1:] == ["progress"] and line.startswith("data: "):
                 service.store.jobs.fail(held, "video_unreadable", "It is damaged.")
-    assert seen == ["queued", "claimed", "phase", "progress", "failed"]
+    assert seen == ["queued", "claimed", "phase", "progress", "failed", "done"]
     ids = [event.id for event in client.job_events(job.id)]
     replay = {"Accept": "text/event-stream", "Last-Event-ID": str(ids[2])}
     with service.http() as http:
         text = http.get(f"/jobs/{job.id}/events", headers=replay).text
     assert [line for line in text.splitlines() if line.startswith("id: ")] == [f"id: {ids[3]}", f"id: {ids[4]}"]
+    assert text.endswith('event: done\ndata: {"status": "failed"}\n\n')
     assert client.job(job.id).error == {"code": "video_unreadable", "message": "It is damaged."}
+
+
+def test_a_reader_that_leaves_frees_its_place(service: Service, client: Client, upload: Upload) -> None:
+    job = client.start_job("flow", videos=upload("one"))
+
+    def followers() -> float:
+        with service.http() as http:
+            return next(
+                float(line.split()[1])
+                for line in http.get("/metrics").text.splitlines()
+                if line.startswith("pfa_event_streams ")
+            )
+
+    assert followers() == 0
+    with service.http() as http, ExitStack() as stack:
+        read = []  # an iterator that is dropped hangs up
+        for _ in range(3):
+            path, accept = f"/jobs/{job.id}/events", {"Accept": "text/event-stream"}
+            stream = stack.enter_context(http.stream("GET", path, headers=accept))
+            read.append(stream.iter_lines())
+            assert next(read[-1]).startswith("id: ")
+        assert followers() == 3
+    wait_for(lambda: followers() == 0, what="the streams to end")
+    client.cancel(job.id)
 
 
 def test_a_log_is_text(service: Service, client: Client, upload: Upload) -> None:

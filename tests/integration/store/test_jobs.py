@@ -239,19 +239,23 @@ def test_unknown_jobs_are_not_found(store: Store) -> None:
         store.jobs.request_cancel("job_none")
 
 
+def asked(key_id: str, body_sha256: str, route: str = "/jobs/evaluate") -> Once:
+    return Once(key_id=key_id, route=route, idempotency_key="abc", body_sha256=body_sha256)
+
+
 def test_the_same_request_twice_is_one_job(store: Store, clock: Clock) -> None:
-    once = Once(key_id="key_1", idempotency_key="abc", body_sha256="1" * 64)
+    once = asked("key_1", "1" * 64)
     assert store.idempotency.find(once) is None
     job = store.jobs.add("evaluate", SPEC, once=once)
     assert store.jobs.add("evaluate", SPEC, once=once) == job
-    assert store.idempotency.find(once) == job.id
-    other = store.jobs.add("evaluate", SPEC, once=Once(key_id="key_2", idempotency_key="abc", body_sha256="2" * 64))
-    assert other.id != job.id
-    different = Once(key_id="key_1", idempotency_key="abc", body_sha256="2" * 64)
+    assert store.idempotency.find(once) == {"id": job.id}
+    others = [asked("key_2", "2" * 64), asked("key_1", "2" * 64, "/jobs/elsewhere")]
+    assert job.id not in {store.jobs.add("evaluate", SPEC, once=other).id for other in others}
+    different = asked("key_1", "2" * 64)
     with pytest.raises(IdempotencyConflict):
         store.jobs.add("evaluate", SPEC, once=different)
     with pytest.raises(IdempotencyConflict):
         store.idempotency.find(different)
     assert store.idempotency.forget(clock()) == 0
-    assert store.idempotency.forget(clock() + KEEP_S + 1) == 2
+    assert store.idempotency.forget(clock() + KEEP_S + 1) == 3
     assert store.idempotency.find(once) is None
