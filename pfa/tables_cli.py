@@ -87,7 +87,7 @@ def compare(
     )  # fmt: skip
     for line in lines:
         announce(line)
-    bench = Bench(config=config, data=data, folder=folder, given=given, device=device)
+    bench = Bench(config=config, data=data, folder=folder, given=given, device=device, packs=packs)
     bench.starts.check()
     try:
         yield from run_shared(bench, chosen_cells(bench.cells, only), processes=processes)

@@ -29,6 +29,8 @@ class TablesConfig:
     """Tables 1 and 2."""
     action: ActionConfig
     """Table 3, and the initialisation `action`."""
+    two_stream: bool = False
+    """Table 3 also with a second network on flow beside each Action ConvNet; see `ActionConfig.two_stream`."""
     static: ActionConfig
     """Table 4."""
     motion: PretrainConfig
@@ -68,6 +70,7 @@ class TablesConfig:
                 raise ConfigInvalid(f"fewer_seeds.{name} must lie in 0..seeds ({self.seeds}), got {seeds}")
         if 1.0 not in self.fractions or not all(0 < fraction <= 1 for fraction in self.fractions):
             raise ConfigInvalid(f"fractions must lie in (0, 1], and 1 must be among them, got {self.fractions}")
+        replace(self.action, two_stream=self.two_stream)  # refuses what it cannot be
         self._check_one_backbone()
         if not self.motion.pack == self.ranking.pack == self.steady.pack:
             raise ConfigInvalid("motion.pack, ranking.pack and steady.pack must be equal: all learn from the same flow")
@@ -111,8 +114,9 @@ def paper() -> TablesConfig:
 
 
 def small() -> TablesConfig:
-    """The `small` presets of every recipe: hours on a few CPU cores."""
+    """The `small` presets of every recipe, and two streams: hours on a few CPU cores."""
     return TablesConfig(
+        two_stream=True,
         pose=replace(pose.small(), val_fraction=0.0),
         action=_of_all_labels(action.small()),
         static=_of_all_labels(action.small(), steps=300),

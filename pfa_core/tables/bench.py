@@ -45,6 +45,8 @@ class Bench:
     given: Mapping[str, Path] = field(default_factory=dict)
     """Initialisation -> folder of a model that need not be trained."""
     device: str = "auto"
+    packs: Path | None = None
+    """The folder of the packs of labelled clips, which two streams learn from; None: below `folder`."""
 
     @cached_property
     def starts(self) -> Starts:
@@ -133,7 +135,12 @@ class Bench:
                 yield Progress(phase="draw", step=0, total=1)
                 return self._look(cell, init)
         clips = self.data.static_set(cell.data) if cell.task == "static" else self.data.action_set(cell.data)
-        return (yield from measure_action(cell, clips, config=self.config, init=init, work=work, device=self.device))
+        packs = self.packs or self.folder / "packs"
+        return (
+            yield from measure_action(
+                cell, clips, config=self.config, init=init, work=work, packs=packs, device=self.device
+            )
+        )
 
     def _look(self, cell: Cell, init: nn.Module | None) -> Measured:
         manifest = self.starts.manifest(cell.initialisation, cell.seed)

@@ -5,8 +5,8 @@ from typing import Literal
 
 Task = Literal["learn", "pose", "action", "static", "look"]
 """`learn`: make the model of an initialisation; `look`: draw what it has learned; the others finetune and test."""
-Layers = Literal["full", "last2"]
-"""What is trained: every layer, or the two new ones."""
+Layers = Literal["full", "last2", "two_stream"]
+"""What is trained: every layer, the two new ones, or every layer of a second network on flow as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,7 @@ def pdj_chart(summary: Summary) -> bytes:
 
 
 def bar_chart(panels: Sequence[Panel]) -> bytes:
-    """Means over seeds with their 95 % intervals; a dot a seed. Hatched: the last two layers only."""
+    """Means over seeds with their 95 % intervals; a dot a seed. Hatched: not the whole of one network."""
     figure, places = _figure(len(panels))
     for axes, (title, rows) in zip(places, panels, strict=False):
         for place, row in enumerate(rows):
@@ -97,7 +97,9 @@ def bar_chart(panels: Sequence[Panel]) -> bytes:
                      capsize=3, error_kw={"linewidth": 1.2})  # fmt: skip
             dots = [100 * value for value in row.values.values()]
             axes.plot([place] * len(dots), dots, "o", color="black", markersize=2.5, alpha=0.6)
-        names = [row.initialisation + ("" if row.layers == "full" else f"\n{row.layers}") for row in rows]
+        names = [
+            row.initialisation + ("" if row.layers == "full" else f"\n{row.layers.replace('_', ' ')}") for row in rows
+        ]
         axes.set_xticks(range(len(rows)), names, rotation=45, ha="right", fontsize=8)
         axes.set_title(title, fontsize=10)
         axes.set_ylim(bottom=0)

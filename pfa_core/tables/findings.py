@@ -42,4 +42,4 @@ def _where(row: Row) -> str:
 
 def row_name(row: Row) -> str:
     """The initialisation, and what was trained where that is not all."""
-    return row.initialisation if row.layers == "full" else f"{row.initialisation}, {row.layers}"
+    return row.initialisation if row.layers == "full" else f"{row.initialisation}, {row.layers.replace('_', ' ')}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from pfa_core.clip_packs import packs_of_clips
 from pfa_core.config.action import ActionConfig
 from pfa_core.config.tables import TablesConfig
 from pfa_core.evaluate import Evaluation, evaluate_action, evaluate_pose
@@ -72,26 +73,42 @@ def pose_figures(found: Evaluation) -> dict[str, float]:
 
 
 def measure_action(
-    cell: Cell, clips: ActionSet, *, config: TablesConfig, init: nn.Module | None, work: Path, device: str
+    cell: Cell,
+    clips: ActionSet,
+    *,
+    config: TablesConfig,
+    init: nn.Module | None,
+    work: Path,
+    packs: Path,
+    device: str,
 ) -> Generator[Progress, None, Measured]:
-    """Tables 3 and 4. Raises: as `finetune_action` and `evaluate_action`."""
+    """Tables 3 and 4. `packs`: the folder of packs. Raises: as `finetune_action` and `evaluate_action`."""
     labels = [clip.label for clip in clips.clips]
     if cell.task == "static":
         shown = with_count(clips.clips, config.static_images, seed=cell.seed, labels=labels)
     else:
         shown = with_share(clips.clips, cell.fraction, seed=cell.seed, labels=labels)
+    action, found_packs = _config_of(cell, config), None
+    if action.two_stream:
+        learned = [clip for clip in shown if clip.split != "test"]
+        found_packs, _ = yield from packs_of_clips(learned, action.motion.pack, folder=packs)
     run = yield from finetune_action(
-        shown, config=_config_of(cell, config), folder=work, seed=cell.seed, init=init, device=device,
-        limits=DecodeLimits(),
+        shown, config=action, folder=work, seed=cell.seed, init=init, device=device, limits=DecodeLimits(),
+        packs=found_packs,
     )  # fmt: skip
     found = yield from evaluate_action(run.model, run.config, clips.tested, limits=DecodeLimits())
     metrics = found.metrics
+    figures = {"accuracy": metrics["accuracy"], "mean_class_accuracy": metrics["mean_class_accuracy"]}
+    if action.two_stream:
+        figures["motion_accuracy"] = metrics["streams"]["motion"]["accuracy"]
     return Measured(
-        figures={"accuracy": metrics["accuracy"], "mean_class_accuracy": metrics["mean_class_accuracy"]},
+        figures={name: rate for name, rate in figures.items() if rate is not None},
         num_train=sum(clip.split in (None, "train") for clip in shown),
         num_test=metrics["num_clips"],
     )
 
 
 def _config_of(cell: Cell, config: TablesConfig) -> ActionConfig:
+    if cell.layers == "two_stream":
+        return replace(config.action, layers="full", two_stream=True)
     return replace(config.static if cell.task == "static" else config.action, layers=cell.layers)

@@ -6,7 +6,7 @@ from pathlib import Path
 from pfa_core.config.tables import LEARNED, RANDOM, TablesConfig
 from pfa_core.errors import ConfigInvalid
 from pfa_core.tables.cell import Cell, Layers
-from pfa_core.tables.sources import TablesData
+from pfa_core.tables.sources import ActionSet, TablesData
 
 
 def plan(config: TablesConfig, data: TablesData, *, given: Mapping[str, Path]) -> list[Cell]:
@@ -66,7 +66,7 @@ def _of_seed(config: TablesConfig, data: TablesData, *, fraction: float, seed: i
             yield Cell(task="pose", data=people.name, initialisation=name, fraction=fraction, seed=seed)
     for clips in data.action:
         for name in config.initialisations:
-            for layers in _layers_of(name, fraction=fraction):
+            for layers in _layers_of(name, clips, config=config, fraction=fraction):
                 if not _saw_its_labels(name, clips.name, data):
                     yield Cell(
                         task="action", data=clips.name, initialisation=name, layers=layers, fraction=fraction, seed=seed
@@ -78,9 +78,13 @@ def _of_seed(config: TablesConfig, data: TablesData, *, fraction: float, seed: i
                     yield Cell(task="static", data=images.name, initialisation=name, seed=seed)
 
 
-def _layers_of(name: str, *, fraction: float) -> tuple[Layers, ...]:
-    """The two new layers over random ones would show nothing; with fewer labels the whole network is trained."""
-    return ("full",) if name == RANDOM or fraction < 1 else ("full", "last2")
+def _layers_of(name: str, clips: ActionSet, *, config: TablesConfig, fraction: float) -> Iterator[Layers]:
+    """With fewer labels the whole network alone; the two new layers over random ones would show nothing."""
+    yield "full"
+    if fraction == 1 and name != RANDOM:
+        yield "last2"
+    if fraction == 1 and config.two_stream and not any(clip.still for clip in clips.clips):
+        yield "two_stream"
 
 
 def _saw_its_labels(name: str, clips: str | None, data: TablesData) -> bool:

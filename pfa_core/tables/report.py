@@ -128,7 +128,9 @@ def _action_table(bench: Bench, summary: Summary) -> Iterator[str]:
 
 def _accuracies(summary: Summary, task: str, data: str) -> list[tuple[str, str]]:
     figures = summary.figures(task, data)
-    named = (("accuracy", "accuracy"), ("mean_class_accuracy", "mean over classes"))
+    named = (
+        ("accuracy", "accuracy"), ("mean_class_accuracy", "mean over classes"), ("motion_accuracy", "motion alone"),
+    )  # fmt: skip
     return [column for column in named if column[0] in figures]
 
 

@@ -130,7 +130,7 @@ def _in_rows(cells: Sequence[Cell], bench: Bench) -> list[Cell]:
 def _rows(kind: _Kind, runs: Mapping[_Kind, Mapping[int, Mapping[str, Any]]]) -> list[Row]:
     task, data, initialisation, layers, fraction = kind
     found = runs[kind]
-    base = runs.get((task, data, RANDOM, "full", fraction), {})
+    base = runs.get((task, data, RANDOM, "two_stream" if layers == "two_stream" else "full", fraction), {})
     names = list(dict.fromkeys(name for record in found.values() for name in record["figures"]))
     diverged = tuple(seed for seed, record in found.items() if not record["figures"])
     rows = []

@@ -22,7 +22,13 @@ LEARN = {"batch_size": 4, "steps": 3, "validate_every_steps": 100, "checkpoint_e
 _LEARNED = {"net": NET, "learn": LEARN, "gap_frames": 2, "pack": {"short_side_px": 64, "backend": "dis"}}
 OVERRIDES: dict[str, Any] = {
     "pose": {"net": NET, "learn": LEARN},
-    "action": {"net": NET, "learn": LEARN, "short_side_px": 64, "test_frames": 1},
+    "action": {
+        "net": NET,
+        "learn": LEARN,
+        "short_side_px": 64,
+        "test_frames": 1,
+        "motion": {"gap_frames": 2, "test_blocks": 1, "pack": {"short_side_px": 64, "backend": "dis"}},
+    },
     "static": {"net": NET, "learn": LEARN, "short_side_px": 64, "test_frames": 1},
     "motion": _LEARNED | {"val_triplets": 4},
     "ranking": _LEARNED | {"val_pairs": 4, "patch_px": 32, "camera_share": 1.0},

@@ -45,8 +45,10 @@ def test_every_table_and_picture_is_there(whole: Bench) -> None:
         ("pose", "random", "full", 0.5, 1): 1, ("pose", "motion", "full", 0.5, 1): 1,
         ("action", "random", "full", 1.0, 2): 1, ("action", "motion", "full", 1.0, 2): 1,
         ("action", "motion", "last2", 1.0, 2): 1,
+        ("action", "random", "two_stream", 1.0, 2): 1, ("action", "motion", "two_stream", 1.0, 2): 1,
         ("action", "random", "full", 0.5, 1): 1, ("action", "motion", "full", 0.5, 1): 1,
     })  # fmt: skip
+    assert [row["difference"] is None for row in plain["rows"] if row["figure"] == "motion_accuracy"] == [True, False]
     assert not list((whole.folder / "work").iterdir()), "checkpoints of cells that are done are gone"
 
 

@@ -63,8 +63,22 @@ def test_there_are_as_many_runs_as_was_asked_for() -> None:
     assert runs["pose", "steady", "full", 1.0] == runs["pose", "steady", "full", 0.3] == 1
     assert runs["action", "motion", "last2", 1.0] == 2 * 3, "two sets"
     assert runs["action", "motion", "last2", 0.1] == runs["action", "random", "last2", 1.0] == 0
+    assert runs["action", "random", "two_stream", 1.0] == runs["action", "ranking", "two_stream", 1.0] == 2 * 3
+    assert runs["action", "motion", "two_stream", 0.1] == 0
     assert runs["static", "ranking", "full", 1.0] == 2 * 3
     assert runs["static", "ranking", "full", 0.1] == 0
+
+
+def test_images_have_one_stream() -> None:
+    """And so has everything where no second one is asked for, as in the paper."""
+    stills = ActionSet(
+        name="gym", clips=tuple(replace(clip, still=True) for clip in action_set("gym").clips),
+        contents=action_set("gym").contents,
+    )  # fmt: skip
+    layers = {cell.layers for cell in plan(CONFIG, replace(DATA, action=(stills,)), given={})}
+    assert layers == {"full", "last2"}
+    assert {cell.layers for cell in plan(replace(CONFIG, two_stream=False), DATA, given={})} == {"full", "last2"}
+    assert not presets.paper().two_stream
 
 
 def test_labels_that_an_initialisation_has_seen_are_not_learned_again() -> None:
