@@ -89,6 +89,7 @@ GROUPS = (
     "collections",
     "retrieve",
     "webhooks",
+    "workers",
     "health",
     "metrics",
 )
