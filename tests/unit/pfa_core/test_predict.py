@@ -76,7 +76,8 @@ def test_batched_rows_answer_as_single_ones() -> None:
 
 
 def test_keypoints_lie_where_the_affine_puts_the_heatmaps_cells() -> None:
-    predictor = PosePredictor(pose_net(), pose_config(), device="cpu")
+    whole_cells = replace(pose_config(), settings={**pose_config().settings, "sub_cell": False})
+    predictor = PosePredictor(pose_net(), whole_cells, device="cpu")
     found = predictor(image(), box=(20, 10, 50, 60))
     for k, heatmap in enumerate(found.heatmaps):
         top = np.argsort(heatmap.ravel())[-predictor.settings.top_cells :]
