@@ -195,6 +195,19 @@ def test_a_comparison_is_accepted_with_its_models_pinned(
     assert refusal(service, "/jobs/tables", wide)[:2] == (422, "model_unsuitable")
 
 
+def test_two_streams_take_a_start_that_looks_at_blocks_of_their_length(
+    service: Service, client: Client, labelled: str, name: str
+) -> None:
+    triplet = service.publish(name, "triplet").name
+    asked: dict[str, Any] = {"dataset": labelled, "task": "action", "name": "m", "init": triplet}
+    config = {"net": {"width": 1 / 32}, "two_stream": True}
+    assert client.start_job("finetune", **asked, config=config).spec["init"] == f"{triplet}@1"
+    other = config | {"motion": {"gap_frames": 10}}
+    assert refusal(service, "/jobs/finetune", {**asked, "config": other})[:2] == (422, "model_unsuitable")
+    coarse = config | {"short_side_px": 200}
+    assert refusal(service, "/jobs/finetune", {**asked, "config": coarse})[:2] == (422, "config_invalid")
+
+
 def test_batch_norm_may_start_from_lrn_but_not_the_other_way(
     service: Service, client: Client, posed: str, name: str
 ) -> None:

@@ -21,6 +21,25 @@ def test_action_table_by_hand() -> None:
     json.dumps(table, allow_nan=False)
 
 
+def test_streams_by_hand() -> None:
+    """Of three clips appearance has one right, motion one of the two that it looked at, the mean two."""
+    true = np.array([0, 1, 1])
+    appearance = np.array([[0.6, 0.4], [0.7, 0.3], [0.9, 0.1]])
+    motion = np.array([[0.7, 0.3], [0.4, 0.6], [np.nan, np.nan]])
+    motion[0] = [0.45, 0.55]
+    fused = np.array([[0.525, 0.475], [0.45, 0.55], [0.9, 0.1]])
+    streams = {"appearance": appearance, "motion": motion}
+    scored = score_actions(fused, true, labels=("a", "b"), streams=streams)
+    found = scored.metrics["streams"]
+    assert {name: (row["num_clips"], row["accuracy"]) for name, row in found.items()} == {
+        "appearance": (3, pytest.approx(1 / 3)), "motion": (2, 0.5), "fused": (3, pytest.approx(2 / 3)),
+    }  # fmt: skip
+    assert [row.part for row in scored.scores if row.metric == "stream_accuracy"] == ["appearance", "motion", "fused"]
+    json.dumps(scored.metrics, allow_nan=False)
+    nowhere = score_actions(appearance, true, labels=("a", "b"), streams={"motion": np.full((3, 2), np.nan)}).metrics
+    assert nowhere["streams"]["motion"] == {"accuracy": None, "num_clips": 0, "interval": None}
+
+
 def test_top_5_leaves_at_least_one_class_out() -> None:
     assert [top_of(num) for num in (1, 2, 3, 5, 6, 101)] == [1, 1, 2, 4, 5, 5]
 

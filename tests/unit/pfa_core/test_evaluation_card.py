@@ -53,6 +53,16 @@ def test_action_and_labels_that_are_markdown() -> None:
     assert "<script" not in text
 
 
+def test_each_stream_has_a_row() -> None:
+    true = np.array([0, 1, 1, 1])
+    streams = {"appearance": np.eye(2)[[0, 1, 1, 0]], "motion": np.vstack([np.eye(2)[[0, 0]], np.full((2, 2), np.nan)])}
+    metrics = score_actions(np.eye(2)[true], true, labels=("a", "b"), streams=streams).metrics
+    text = evaluation_section([Evaluated(job="job_4", on="2026-01-02", result=_result(metrics))])
+    assert "| top-1 accuracy | 100.0 (" in text
+    assert "| top-1 accuracy, appearance alone (4 clips) | 75.0 (" in text
+    assert "| top-1 accuracy, motion alone (2 clips) | 50.0 (" in text
+
+
 def test_a_result_of_an_earlier_version_is_shown_without_what_it_lacks() -> None:
     metrics = _pose_metrics()
     for key in ("pdj_pairs", "pck_box", "no_torso", "intervals", "bootstrap"):

@@ -76,8 +76,7 @@ def test_batched_rows_answer_as_single_ones() -> None:
 
 
 def test_keypoints_lie_where_the_affine_puts_the_heatmaps_cells() -> None:
-    config = pose_config()
-    whole_cells = replace(config, settings={**config.settings, "sub_cell": False})
+    whole_cells = replace(pose_config(), settings={**pose_config().settings, "sub_cell": False})
     predictor = PosePredictor(pose_net(), whole_cells, device="cpu")
     found = predictor(image(), box=(20, 10, 50, 60))
     for k, heatmap in enumerate(found.heatmaps):
