@@ -118,7 +118,7 @@ def main() -> None:
     frames = torch.from_numpy(rng.integers(0, 256, (FRAMES, 240, 320, 3), dtype=np.uint8)).permute(0, 3, 1, 2)
     looks = kinds(config, with_compiled=options.compile)
     for look in looks.values():
-        look(frames[:1])  # to warm up
+        look(frames[:AT_ONCE])  # to warm up, and to compile for batches of this size
     wall: dict[str, list[float]] = {name: [0.0] * options.rounds for name in looks}
     cpu: dict[str, list[float]] = {name: [0.0] * options.rounds for name in looks}
     found: dict[str, list[Tensor]] = {name: [] for name in looks}
