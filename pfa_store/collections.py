@@ -122,7 +122,7 @@ class Collections:
         """Raises: CollectionNotFound; InUse: an unfinished job fills it."""
         with self._sessions.writing() as session:
             row = _row(session, name)
-            job_id = unfinished_job_with(session, "collection", name)
+            job_id = unfinished_job_with(session, ["collection"], name)
             if job_id is not None:
                 raise InUse(f"The job {job_id} fills this collection; cancel it or wait for its end.")
             session.delete(row)

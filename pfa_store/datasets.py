@@ -17,7 +17,7 @@ from pfa_store.idempotency import Once, remember
 from pfa_store.images import Images
 from pfa_store.paging import Page, newest_first
 from pfa_store.records import record_of
-from pfa_store.references import unfinished_job_with
+from pfa_store.references import DATASETS, unfinished_job_with
 from pfa_store.schema import CollectionRow, DatasetItemRow, DatasetRow, VideoRow
 
 Split = Literal["train", "val", "test"]
@@ -236,7 +236,7 @@ def _filenames(session: Session, video_ids: set[str]) -> dict[str, str]:
 
 
 def _refuse_if_used(session: Session, row: DatasetRow) -> None:
-    job_id = unfinished_job_with(session, "dataset", row.id, row.name)
+    job_id = unfinished_job_with(session, DATASETS, row.id, row.name)
     if job_id is not None:
         raise InUse(f"The job {job_id} uses this data set; cancel it or wait for its end.")
     collection = session.scalar(select(CollectionRow.name).where(CollectionRow.dataset_id == row.id).limit(1))

@@ -214,9 +214,16 @@ def _refuse_if_used(session: Session, row: ModelRow) -> None:
     if collection is not None:
         raise InUse(f"The collection {collection!r} was made with {ref}; delete the collection first.")
     for job_id, spec in session.execute(select(JobRow.id, JobRow.spec).where(JobRow.status.not_in(DONE))):
-        for named in (spec.get("model"), spec.get("init")):
-            if named and named.partition("@")[0] == row.name and _means(session, named, row):
+        for named in _models_of(spec):
+            if named.partition("@")[0] == row.name and _means(session, named, row):
                 raise InUse(f"The job {job_id} uses {ref}; cancel it or wait for its end.")
+
+
+def _models_of(spec: Mapping[str, Any]) -> list[str]:
+    """The models that a job's request names: one to use, one to start from, or several to compare."""
+    init = spec.get("init")
+    starts = init.values() if isinstance(init, Mapping) else [init]
+    return [named for named in (spec.get("model"), *starts) if named]
 
 
 def _means(session: Session, ref: str, row: ModelRow) -> bool:

@@ -119,7 +119,7 @@ class Videos:
                 dataset = session.scalar(named)
                 if dataset is not None:
                     raise InUse(f"The data set {dataset!r} holds this video; delete the data set first.")
-                job_id = unfinished_job_with(session, "videos", video_id)
+                job_id = unfinished_job_with(session, ["videos"], video_id)
                 if job_id is not None:
                     raise InUse(f"The job {job_id} uses this video; cancel it or wait for its end.")
                 session.delete(session.get_one(VideoRow, video_id))

@@ -11,7 +11,7 @@ from pfa_store.errors import InUse, LostLease, ModelNotFound
 from pfa_store.job_record import Job
 from pfa_store.models import ModelVersion
 from pfa_store.settings import Settings
-from pfa_store.specs import EvaluateSpec, FinetuneSpec
+from pfa_store.specs import EvaluateSpec, FinetuneSpec, TablesSpec
 from pfa_store.store import Store
 from tests.integration.store.clock import Clock
 from tests.integration.store.manifests import MANIFEST, model_folder
@@ -174,6 +174,11 @@ def test_a_model_that_is_needed_is_not_deleted(store: Store) -> None:
     store.collections.delete("poses")
     job = store.jobs.add("evaluate", EvaluateSpec(dataset="d", model="walker@1"))
     with pytest.raises(InUse):
+        store.models.delete("walker", 1)
+    store.jobs.request_cancel(job.id)
+    job = store.jobs.add("tables", TablesSpec(action=["gym"], init={"motion": "walker@1"}))
+    store.models.delete("walker", 2)
+    with pytest.raises(InUse, match=job.id):
         store.models.delete("walker", 1)
     store.jobs.request_cancel(job.id)
     store.models.delete("walker", 1)

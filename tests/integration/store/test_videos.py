@@ -20,7 +20,7 @@ from pfa_core.images import write_jpeg, write_png
 from pfa_store.datasets import ImageItem, VideoItem
 from pfa_store.errors import DatasetNotFound, DiskFull, InUse, NameTaken, StoreUnavailable, VideoNotFound
 from pfa_store.settings import Settings
-from pfa_store.specs import EvaluateSpec, FlowSpec
+from pfa_store.specs import EvaluateSpec, FlowSpec, TablesSpec
 from pfa_store.store import Store
 from pfa_store.videos import Video
 from tests.integration.clips import moving_clip
@@ -127,6 +127,11 @@ def test_a_video_that_is_needed_is_not_deleted(store: Store, video: Video) -> No
     store.datasets.create_from_videos("gym", [VideoItem(video_id=video.id)])
     with pytest.raises(InUse):
         store.videos.delete(video.id)
+    for spec in (FlowSpec(dataset="gym"), TablesSpec(action=["gym"]), TablesSpec(pose=["gym"])):
+        job = store.jobs.add("flow", spec)
+        with pytest.raises(InUse, match=job.id):
+            store.datasets.delete("gym")
+        store.jobs.request_cancel(job.id)
     store.datasets.delete("gym")
     store.videos.delete(video.id)
 
