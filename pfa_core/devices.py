@@ -41,11 +41,11 @@ def computes_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def trains_in_bf16(device: torch.device) -> bool:
-    """Whether a training step in bf16 is faster than in float32.
+def fast_in_bf16(device: torch.device) -> bool:
+    """Whether networks are faster in bf16 than in float32.
 
-    Intel's processors without AMX have the instructions, but a step at full width takes 1.4 times as long with them
-    (`benchmarks.pretrain_step`).
+    Intel's processors without AMX have the instructions, but a training step at full width takes 1.4 times as long with
+    them (`benchmarks.pretrain_step`), and so do tests and predictions (`benchmarks.crops250`).
     """
     if device.type != "cpu":
         return computes_bf16(device)
@@ -58,7 +58,7 @@ def half_type(device: torch.device, half: Half = "auto") -> torch.dtype | None:
     """The 16-bit type that is meant; `auto`: bf16 where it is native, else fp16 on a GPU and None on a processor."""
     if half != "auto":
         return torch.bfloat16 if half == "bf16" else torch.float16
-    if trains_in_bf16(device):
+    if fast_in_bf16(device):
         return torch.bfloat16
     return torch.float16 if device.type == "cuda" else None
 

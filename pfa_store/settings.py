@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     )
     numerics: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="Number format for prediction; auto: bfloat16 where the processor computes it natively",
+        description="Number format for prediction; auto: bfloat16 where the device is faster in it",
     )
 
     @model_validator(mode="after")

@@ -34,7 +34,7 @@ from api.inference.outcomes import (
 from api.inference.pictures import ReadFile, clip_sample, image_sample, prepared_image
 from api.metrics import Metrics
 from pfa_core.clip_sample import ClipSample
-from pfa_core.devices import computes_bf16, device_of
+from pfa_core.devices import device_of, fast_in_bf16
 from pfa_core.figures import filters_png
 from pfa_core.models import load_model
 from pfa_core.people import Box
@@ -249,4 +249,4 @@ def numerics_of(settings: Settings) -> Numerics:
     """The number format to predict in."""
     if settings.numerics != "auto":
         return settings.numerics
-    return "bfloat16" if computes_bf16(device_of()) else "float32"
+    return "bfloat16" if fast_in_bf16(device_of()) else "float32"

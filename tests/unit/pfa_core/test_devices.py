@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pfa_core.devices import computes_bf16, device_of, half_type, moved, placed, trains_in_bf16
+from pfa_core.devices import computes_bf16, device_of, fast_in_bf16, half_type, moved, placed
 from pfa_core.errors import ConfigInvalid
 
 
@@ -54,11 +54,11 @@ def test_training_uses_bf16_where_it_is_fast() -> None:
     info = Path("/proc/cpuinfo").read_text()
     flags = set(info.split())
     fast = "amx_bf16" in flags or ("avx512_bf16" in flags and "GenuineIntel" not in info)
-    assert trains_in_bf16(torch.device("cpu")) == fast
+    assert fast_in_bf16(torch.device("cpu")) == fast
 
 
 def test_sixteen_bits_are_those_that_are_asked_for() -> None:
     cpu = torch.device("cpu")
-    assert half_type(cpu) == (torch.bfloat16 if trains_in_bf16(cpu) else None)
+    assert half_type(cpu) == (torch.bfloat16 if fast_in_bf16(cpu) else None)
     assert half_type(cpu, "bf16") == torch.bfloat16
     assert half_type(cpu, "fp16") == torch.float16
