@@ -231,8 +231,8 @@ FULL = "The disk of the data folder is full. Delete something, or ask the admini
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether the operating system says that there is no space, or no quota, left."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    """Whether the operating system says that no space or no quota is left, or that no file may get larger."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager

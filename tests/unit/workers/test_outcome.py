@@ -12,6 +12,7 @@ from workers.outcome import Outcome
         (TrainingDiverged("The loss is nan."), "training_diverged"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk_full"),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "disk_full"),
+        (OSError(errno.EFBIG, "File too large"), "disk_full"),
         (OSError(errno.EIO, "Input/output error"), "internal"),
         (KeyError("secret"), "internal"),
         (MemoryError(), "out_of_memory"),
