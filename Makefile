@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 VIDEOS ?=
 OUT ?= demo-report
+ROUNDS ?= 4
 
-.PHONY: setup demo test e2e check fmt bench up clean
+.PHONY: setup demo test e2e chaos check fmt bench up clean
 
 setup: $(STAMP)
 
@@ -25,6 +26,9 @@ test: setup
 
 e2e: setup
 	$(BIN)/python -m pytest tests/e2e
+
+chaos: setup
+	PFA_CHAOS_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/chaos
 
 check: setup
 	$(BIN)/ruff format --check .
