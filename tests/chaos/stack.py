@@ -55,7 +55,7 @@ class SecondWorker:
         """SIGTERM, and wait for the end."""
         self._leaving.set()
         self._process.terminate()
-        self._keeper.join(60)
+        self._keeper.join(120)
         assert not self._keeper.is_alive(), "the second worker does not leave"
 
     def _start(self) -> "subprocess.Popen[bytes]":
