@@ -41,8 +41,8 @@ class Account:
 
         try:
             await self._app(scope, receive, noting)
-        except Exception:
-            status = 500  # a bug: the server around this answers
+        except Exception:  # a bug: the server around this answers 500
+            status = 500
             raise
         finally:
             if scope["method"] not in LOOKING or status in REFUSED:

@@ -165,7 +165,7 @@ def _serve(connection: Connection, parent_pid: int) -> None:
             connection.send(_Report("refused", code=error.code, message=str(error)))
         except PfaError as error:
             connection.send(_Report("failed", message=str(error), error=type(error)))
-        except Exception:
+        except Exception:  # the process's edge: the worker gets the traceback, the next task runs
             connection.send(_Report("failed", message=traceback.format_exc()))
 
 

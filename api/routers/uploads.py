@@ -1,5 +1,6 @@
 """Resumable uploads (tus 1.0): a video arrives in pieces and goes on after whatever cut it off."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
@@ -222,11 +223,10 @@ async def _settled(services: ServiceSet, upload_id: str) -> tuple[Upload, int]:
     upload = await run_in_threadpool(uploads.get, upload_id)
     offset = await run_in_threadpool(uploads.offset, upload)
     if upload.status == "receiving" and offset == upload.num_bytes:
-        try:
+        # Locked: it is being looked at. Found wanting: the record says so.
+        with contextlib.suppress(UploadLocked, InputError):
             async with writing(services.store, upload_id) as (held, part):
                 if part.offset == held.num_bytes:
                     await services.ingest(uploads.finish, held)
-        except (UploadLocked, InputError):
-            pass  # it is being looked at, or was found wanting: the record says so
         upload = await run_in_threadpool(uploads.get, upload_id)
     return upload, offset

@@ -31,7 +31,10 @@ class Call:
 
 
 class Transport:
-    """Sends calls and turns what is not a success into errors."""
+    """Sends calls and turns what is not a success into errors.
+
+    `sleep` waits between two tries; a test gives one that only notes for how long.
+    """
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ def _people_of(image: Mapping[str, Any], *, split: str, where: str) -> list[Pers
     ]
 
 
-def _joints(annopoints: Any, *, where: str) -> dict[str, Point]:  # noqa: ANN401  # of a file
+def _joints(annopoints: object, *, where: str) -> dict[str, Point]:
     if not isinstance(annopoints, list) or not annopoints:
         return {}
     points = mat.one(annopoints, where=f"{where}: annopoints", fields=("point",))["point"]
@@ -85,7 +85,7 @@ def _joints(annopoints: Any, *, where: str) -> dict[str, Point]:  # noqa: ANN401
     return found
 
 
-def _visible(value: Any) -> int:  # noqa: ANN401  # a number, a text, or nothing
+def _visible(value: object) -> int:  # a number, a text, or nothing
     if isinstance(value, np.ndarray) or value is None or value == "":
         return 2
     return 1 if value in (0.0, "0") else 2

@@ -10,6 +10,7 @@ from pfa_store.job_states import STATUSES, JobStatus
 from pfa_store.specs import FlowSpec
 from pfa_store.store import Store
 from tests.integration.store.clock import Clock
+from tests.integration.store.taken import kinds, taken
 
 Request = Callable[[str], Job]
 
@@ -19,13 +20,7 @@ def add(store: Store) -> Job:
 
 
 def claimed(store: Store, job: Job | None = None) -> Job:
-    held = store.jobs.claim((job or add(store)).id, "worker")
-    assert held is not None
-    return held
-
-
-def kinds(store: Store, job: Job) -> list[str]:
-    return [event.kind for event in store.jobs.events(job.id)]
+    return taken(store, job or add(store))
 
 
 def in_state(store: Store, status: JobStatus) -> Job:

@@ -11,6 +11,7 @@ from pfa_store.settings import Settings
 from pfa_store.specs import EvaluateSpec, PretrainSpec
 from pfa_store.store import Store
 from tests.integration.store.clock import Clock
+from tests.integration.store.taken import kinds, taken
 
 SPEC = EvaluateSpec(dataset="d", model="m")
 
@@ -20,13 +21,7 @@ def add(store: Store) -> Job:
 
 
 def claimed(store: Store, job: Job | None = None) -> Job:
-    held = store.jobs.claim((job or add(store)).id, "worker")
-    assert held is not None
-    return held
-
-
-def kinds(store: Store, job: Job) -> list[str]:
-    return [event.kind for event in store.jobs.events(job.id)]
+    return taken(store, job or add(store))
 
 
 def test_a_new_job_is_queued_and_reads_back(store: Store, clock: Clock) -> None:

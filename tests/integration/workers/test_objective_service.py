@@ -5,25 +5,15 @@ from typing import Any
 
 from pfa_core.models import load_model
 from pfa_store.datasets import VideoItem
-from pfa_store.job_record import Job
 from pfa_store.specs import FinetuneSpec, PretrainSpec
 from pfa_store.store import Store
 from tests.integration.clips import moving_clip
+from tests.integration.workers.ended import succeeded
 from tests.integration.workers.service import Service
 from tests.integration.workers.training import PACK
-from tests.waiting import wait_for
 
 NET = {"width": 1 / 32, "crop_px": 64, "norm": "batch"}
 LEARN = {"batch_size": 4, "steps": 3, "validate_every_steps": 1, "checkpoint_every_steps": 3}
-
-
-def succeeded(store: Store, job: Job) -> dict[str, Any]:
-    assert store.queue.ring(job)
-    wait_for(lambda: store.jobs.get(job.id).done or None, what=f"the end of the {job.kind} job", timeout_s=180)
-    now = store.jobs.get(job.id)
-    assert now.status == "succeeded", now.error_message
-    assert now.result is not None
-    return dict(now.result)
 
 
 def test_a_model_of_ranking_starts_an_action_model(store: Store, service: Service) -> None:

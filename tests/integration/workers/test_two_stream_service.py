@@ -6,22 +6,12 @@ from typing import Any
 from pfa_core.models import load_model
 from pfa_core.nets.action import TwoStreamNet
 from pfa_store.datasets import VideoItem
-from pfa_store.job_record import Job
 from pfa_store.specs import EvaluateSpec, FinetuneSpec
 from pfa_store.store import Store
 from tests.integration.clips import moving_clip
+from tests.integration.workers.ended import succeeded
 from tests.integration.workers.service import Service
 from tests.integration.workers.training import PACK
-from tests.waiting import wait_for
-
-
-def succeeded(store: Store, job: Job) -> dict[str, Any]:
-    assert store.queue.ring(job)
-    wait_for(lambda: store.jobs.get(job.id).done or None, what=f"the end of the {job.kind} job", timeout_s=180)
-    now = store.jobs.get(job.id)
-    assert now.status == "succeeded", now.error_message
-    assert now.result is not None
-    return dict(now.result)
 
 
 def test_a_job_of_two_streams_makes_its_packs_and_leaves_out_what_has_none(store: Store, service: Service) -> None:
