@@ -1,11 +1,16 @@
-"""The environment, read once. Every setting is `PFA_` and its name in capitals."""
+"""The environment, read once. Every setting is `PFA_` and its name in capitals.
+
+What should not be seen in a list of processes can be in a file instead: `PFA_SECRETS_DIR` is a folder of files, each
+named like its variable (`pfa_database_url`). The environment wins.
+"""
 
 import ipaddress
+import os
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 
 class Settings(BaseSettings):
@@ -19,6 +24,10 @@ class Settings(BaseSettings):
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
     broker_url: str = Field(default="", description="Redis or Valkey URL; empty: `pfa up` starts the bundled one")
     auth: Literal["on", "off"] = Field(default="on", description="`off` is accepted only when bound to loopback")
+
+    secrets_dir: str = Field(
+        default="", description="Folder of files, each the value of the setting that it is named like; empty: none"
+    )
 
     max_upload_bytes: int = Field(default=2 * 2**30, gt=0, description="Largest body of one request, bytes")
     max_video_bytes: int = Field(default=2 * 2**30, gt=0, description="Largest video, bytes")
@@ -91,6 +100,27 @@ class Settings(BaseSettings):
         default="auto",
         description="Number format for prediction; auto: bfloat16 where the device is faster in it",
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given here, then the environment, then files."""
+        folder = os.environ.get("PFA_SECRETS_DIR")
+        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder and Path(folder).is_dir() else ()
+        return (init_settings, env_settings, *files)
+
+    @field_validator("secrets_dir")
+    @classmethod
+    def _is_a_folder(cls, folder: str) -> str:
+        if folder and not Path(folder).is_dir():
+            raise ValueError(f"there is no folder {folder}")
+        return folder
 
     @model_validator(mode="after")
     def _auth_off_is_local(self) -> Self:

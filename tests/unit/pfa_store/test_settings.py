@@ -35,3 +35,21 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_every_setting_says_what_it_is() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_a_folder_of_secrets_gives_what_the_environment_does_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "pfa_broker_url").write_text("redis://:secret@host:6379/0\n")
+    (tmp_path / "pfa_lease_s").write_text("7.5")
+    monkeypatch.setenv("PFA_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("PFA_LEASE_S", "9")
+    monkeypatch.delenv("PFA_BROKER_URL", raising=False)
+    settings = Settings()
+    assert (settings.broker_url, settings.lease_s) == ("redis://:secret@host:6379/0", 9)
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PFA_SECRETS_DIR", str(tmp_path / "gone"))
+    with pytest.raises(ValidationError, match="there is no folder"):
+        Settings()
