@@ -7,7 +7,7 @@ VIDEOS ?=
 OUT ?= demo-report
 ROUNDS ?= 4
 
-.PHONY: setup demo test e2e chaos check fmt bench up clean
+.PHONY: setup demo test e2e chaos check fmt bench up lock image clean
 
 setup: $(STAMP)
 
@@ -42,6 +42,23 @@ fmt: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# Renews the pinned versions: of everything for development, and with hashes for the image. As with `make test`, pip's
+# settings decide whether torch comes as a CPU wheel.
+UV := build/lock/bin/uv
+COMPILE := $(UV) pip compile --quiet --no-header --no-annotate --python-version 3.11 --override build/lock/ours.txt \
+  --no-emit-package torch --no-emit-package pfa-client $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS))
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet uv==0.13.9
+	echo 'pfa-client @ file://$(CURDIR)/client' > build/lock/ours.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --all-extras pyproject.toml --output-file requirements.lock
+	$(COMPILE) --generate-hashes --constraint requirements.lock --extra postgres pyproject.toml \
+	  --output-file docker/requirements.lock
+	echo 'cyclonedx-bom==7.5.0' | $(COMPILE) --generate-hashes - --output-file docker/sbom.lock
+
+image:
+	docker build --file docker/Dockerfile --tag pfa:local --build-arg REVISION=$$(git rev-parse HEAD) .
 
 up: setup
 	$(BIN)/pfa up

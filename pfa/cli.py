@@ -49,6 +49,16 @@ def api() -> None:
 
 
 @app.command()
+def migrate() -> None:
+    """Bring the tables of the database up to date. API and workers do that too when they start."""
+    from pfa_store.store import Store
+
+    settings = load_settings()
+    or_fail(lambda: Store.open(settings).close())
+    out.print("The tables are up to date.")
+
+
+@app.command()
 def worker(
     queue: Annotated[str, typer.Option(help="Queues to serve: flow, train, or both as flow,train")],
 ) -> None:
