@@ -7,7 +7,7 @@ VIDEOS ?=
 OUT ?= demo-report
 ROUNDS ?= 4
 
-.PHONY: setup demo test e2e chaos check fmt bench up lock image clean
+.PHONY: setup demo test e2e chaos stack check fmt bench up lock image clean
 
 setup: $(STAMP)
 
@@ -29,6 +29,10 @@ e2e: setup
 
 chaos: setup
 	PFA_CHAOS_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/chaos
+
+# In Docker: the containers of docker-compose.yml, from nothing, with crashes. Takes some minutes.
+stack: setup
+	$(BIN)/python -m pytest tests/stack
 
 check: setup
 	$(BIN)/ruff format --check .
