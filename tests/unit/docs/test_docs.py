@@ -34,3 +34,9 @@ def test_every_link_of_the_readme_leads_somewhere() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text())
     assert links
     assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_the_tests_that_pages_name_are_there() -> None:
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        for named in re.findall(r"`(tests/[\w/.]+)`", page.read_text()):
+            assert (ROOT / named).exists(), f"{page.name} names {named}"
