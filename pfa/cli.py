@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pfa.backup_cli import backup, restore
 from pfa.console import announce, load_settings, or_fail, out
 from pfa.import_cli import import_data
 from pfa.jobs_cli import jobs_app
@@ -22,6 +23,8 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(packs_app, name="packs")
 app.add_typer(jobs_app, name="jobs")
 app.command(name="import")(import_data)
+app.command()(backup)
+app.command()(restore)
 
 
 @app.command()

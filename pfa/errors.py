@@ -2,7 +2,8 @@
 
 PfaError
   FrontDoorError     the command cannot do what was asked
-    BrokerUnavailable, AlreadyRunning, ServiceFailed, DemoFailed, TablesFailed
+    BrokerUnavailable, AlreadyRunning, ServiceFailed, DemoFailed, TablesFailed,
+    BackupRefused
 """
 
 from pfa_core.errors import PfaError
@@ -30,3 +31,7 @@ class DemoFailed(FrontDoorError):
 
 class TablesFailed(FrontDoorError):
     code = "tables_failed"
+
+
+class BackupRefused(FrontDoorError):
+    code = "backup_refused"
