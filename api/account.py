@@ -11,6 +11,8 @@ from pfa_store.audit import AuditLog
 
 LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing; their calls are noted only where they were refused."""
+ANSWERING = ("/predict/", "/retrieve/")
+"""Paths whose calls change nothing, by POST only because they bring an image; they would drown what does."""
 REFUSED = frozenset({401, 403, 429})
 MAX_ID = 200
 """Most characters of a path's parameter that a line quotes."""
@@ -45,7 +47,8 @@ class Account:
             status = 500
             raise
         finally:
-            if scope["method"] not in LOOKING or status in REFUSED:
+            looking = scope["method"] in LOOKING or scope["path"].startswith(ANSWERING)
+            if not looking or status in REFUSED:
                 self._note(scope, status, location)
 
     def _note(self, scope: Scope, status: int, location: str | None) -> None:

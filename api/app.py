@@ -13,6 +13,7 @@ from api.inference.service import Inference
 from api.limits import BodyLimit
 from api.metrics import CountRequests, Metrics
 from api.rates import Rates
+from api.recall import Recall
 from api.routers import (
     collections,
     datasets,
@@ -44,17 +45,21 @@ do. Send a key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.
 """
 
 
-def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
-    """The API over a store, which is opened here unless one is given (and then stays open at the end)."""
+def create_app(settings: Settings, store: Store | None = None, *, process: int = 0) -> FastAPI:
+    """The API over a store, which is opened here unless one is given (and then stays open at the end).
+
+    process: which of several API processes this is.
+    """
     opened = Store.open(settings) if store is None else store
-    metrics = Metrics()
+    metrics = Metrics(process=process)
     rates = Rates(per_minute=settings.rate_limit, burst=settings.rate_burst)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        inference = Inference(settings, opened, metrics)
+        recall = Recall(opened.changes)
+        inference = Inference(settings, opened, metrics, recall)
         app.state.services = ServiceSet(
-            settings=settings, store=opened, inference=inference, metrics=metrics, rates=rates
+            settings=settings, store=opened, inference=inference, metrics=metrics, rates=rates, recall=recall
         )
         yield
         await inference.close()
@@ -71,8 +76,8 @@ def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     for module in (
-        videos, uploads, datasets, jobs, job_requests, job_files, models, predict, collections, retrieve, webhooks,
-        workers, health,
+        predict, retrieve,  # routes are tried in this order, and these are asked most
+        videos, uploads, datasets, jobs, job_requests, job_files, models, collections, webhooks, workers, health,
     ):  # fmt: skip
         app.include_router(module.router)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)

@@ -4,7 +4,9 @@ A route says what it needs: `dependencies=[Security(caller, scopes=["read"])]`. 
 document, which is what the test of every route reads.
 """
 
+import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -48,7 +50,7 @@ class Caller:
             )
 
 
-def caller(
+async def caller(
     needed: SecurityScopes,
     request: Request,
     services: Services,
@@ -71,7 +73,8 @@ def caller(
     secret = bearer.credentials if bearer else header
     if not secret:
         raise Unauthenticated("This call needs a key: send it as `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
-    key = services.store.keys.find(secret)
+    asked = ("key", hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest())
+    key = await services.recall.of(asked, partial(services.store.keys.find, secret))
     if key is None:
         raise Unauthenticated("This key is not known here, or it was revoked.")
     found = Caller(key.id, frozenset(key.scopes))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from api.inference.service import Inference
     from api.metrics import Metrics
     from api.rates import Rates
+    from api.recall import Recall
 
 
 A = ParamSpec("A")
@@ -32,6 +33,7 @@ class ServiceSet:
     inference: "Inference"
     metrics: "Metrics"
     rates: "Rates"
+    recall: "Recall"
     ingests: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(INGESTS_AT_ONCE))
 
     async def ingest(self, work: Callable[A, R], *args: A.args, **kwargs: A.kwargs) -> R:

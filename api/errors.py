@@ -13,6 +13,7 @@ PfaError
   NotAcceptable       an Accept header that the call cannot satisfy
   RateLimited         the key calls more often than it may
   QueueFull           too many predictions wait already
+  ModelMemoryFull     a model that does not fit beside those that must stay loaded
   ModelFileNotFound   a model has no such file (a NotFound)
   JobFileNotFound     a job has no such file (a NotFound)
   CollectionNotReady  a collection that has not been filled yet (a Conflict)
@@ -68,6 +69,10 @@ class RateLimited(PfaError):
 
 class QueueFull(PfaError):
     code = "queue_full"
+
+
+class ModelMemoryFull(PfaError):
+    code = "model_memory_full"
 
 
 class ModelFileNotFound(NotFound):

@@ -46,7 +46,7 @@ _MEANING: dict[int, str] = {
     460: "The piece does not have the checksum that was announced",
     500: "A fault of the service",
     503: "Too much to do just now; Retry-After says when to come back",
-    507: "The disk is short",
+    507: "The disk is short, or the memory for models",
 }
 
 ALWAYS = (401, 403, 422, 429, 500, 503)

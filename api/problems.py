@@ -98,6 +98,7 @@ STATUS_OF: dict[type[PfaError], Status] = {
     web.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     web.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     web.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
+    web.ModelMemoryFull: HTTPStatus.INSUFFICIENT_STORAGE,
     web.ModelFileNotFound: HTTPStatus.NOT_FOUND,
     web.JobFileNotFound: HTTPStatus.NOT_FOUND,
     web.CollectionNotReady: HTTPStatus.CONFLICT,

@@ -64,8 +64,7 @@ async def received_file(
             max_files=1,
             in_memory_bytes=IN_MEMORY_BYTES,
         )
-        scratch = Files(files.root)  # it keeps nothing, so it may use the reserve of the disk
-        async with received_form(request, files=scratch, limits=limits) as form:
+        async with received_form(request, files=files.without_reserve(), limits=limits) as form:
             file = form.only_file("file")
             _refuse_empty(file.num_bytes)
             checked = validated({**query, **form.fields}, params, where="parameters")

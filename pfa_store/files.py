@@ -1,6 +1,7 @@
 """The data folder: where everything lies, and writing it so that a crash leaves the old file or the new one."""
 
 import contextlib
+import copy
 import errno
 import hashlib
 import os
@@ -9,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, Self, runtime_checkable
 
 from pfa_core.errors import PfaError
 from pfa_store.database import locked
@@ -44,6 +45,12 @@ class Files:
     def __init__(self, data_dir: Path, *, min_free_bytes: int = 0) -> None:
         self.root = data_dir.resolve()
         self._min_free_bytes = min_free_bytes
+
+    def without_reserve(self) -> Self:
+        """The same folder for what keeps nothing, and may use the last free bytes."""
+        other = copy.copy(self)
+        other._min_free_bytes = 0
+        return other
 
     def create(self) -> None:
         """Make the folders.

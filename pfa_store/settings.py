@@ -92,9 +92,19 @@ class Settings(BaseSettings):
 
     max_batch: int = Field(default=16, ge=1, description="Most images that one forward pass answers")
     max_queue: int = Field(default=128, ge=1, description="Most images waiting for a forward pass; more answer 503")
-    max_models: int = Field(default=4, ge=1, description="Models kept loaded for prediction")
+    max_models: int = Field(default=4, ge=1, description="Models that an API process keeps loaded for prediction")
+    model_bytes: int = Field(
+        default=0,
+        ge=0,
+        description="Memory that the loaded models of an API process may take, bytes; 0: any. More answer 507",
+    )
     num_threads: int = Field(
-        default=0, ge=0, description="Threads that a network may use; 0: as many as there are cores"
+        default=0,
+        ge=0,
+        description="Threads that networks may use, shared among the API processes; 0: as many as there are cores",
+    )
+    api_processes: int = Field(
+        default=1, ge=1, le=256, description="API processes that share the port, the threads and the requests"
     )
     numerics: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
@@ -127,6 +137,11 @@ class Settings(BaseSettings):
         if self.auth == "off" and not is_loopback(self.host):
             raise ValueError(f"PFA_AUTH=off is accepted only on a loopback address, not on {self.host}")
         return self
+
+    @property
+    def api_threads(self) -> int:
+        """The share of one API process in the threads for networks, at least one."""
+        return max(1, (self.num_threads or os.cpu_count() or 1) // self.api_processes)
 
     @property
     def webhook_hosts(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+from pfa_store.changes import Changes
 from pfa_store.collections import Collections
 from pfa_store.database import Sessions, make_engine, upgrade
 from pfa_store.datasets import Datasets
@@ -32,6 +33,7 @@ class Store:
 
     settings: Settings
     sessions: Sessions
+    changes: Changes
     files: Files
     videos: Videos
     quota: Quota
@@ -71,6 +73,7 @@ class Store:
         return cls(
             settings=settings,
             sessions=sessions,
+            changes=Changes(engine),
             files=files,
             videos=videos,
             quota=quota,
@@ -97,4 +100,5 @@ class Store:
 
     def close(self) -> None:
         """Give up the database connections."""
+        self.changes.close()
         self.sessions.engine.dispose()

@@ -4,8 +4,9 @@ Axes: N rows, T frames.
 """
 
 import asyncio
+import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -21,7 +22,7 @@ from torch import Tensor
 from api.admission import Use, need_kind
 from api.errors import CollectionNotReady
 from api.inference.batcher import Batcher, Forward, queue_full
-from api.inference.host import Host
+from api.inference.host import Host, Loaded
 from api.inference.outcomes import (
     ActionAnswer,
     Asked,
@@ -33,6 +34,7 @@ from api.inference.outcomes import (
 )
 from api.inference.pictures import ReadFile, clip_sample, image_sample, prepared_image
 from api.metrics import Metrics
+from api.recall import Recall
 from pfa_core.clip_sample import ClipSample
 from pfa_core.devices import device_of, fast_in_bf16
 from pfa_core.figures import filters_png
@@ -41,7 +43,9 @@ from pfa_core.people import Box
 from pfa_core.predict import ActionPredictor, FeatureExtractor, Numerics, PosePredictor
 from pfa_core.predict_action import CROPS, Stream
 from pfa_core.retrieval import GalleryIndex, Neighbour
-from pfa_store.collections import Collection
+from pfa_store.collections import Collection as Gallery
+from pfa_store.errors import ModelNotFound
+from pfa_store.files import disk_errors
 from pfa_store.models import ModelVersion
 from pfa_store.settings import Settings
 from pfa_store.store import Store
@@ -50,35 +54,47 @@ T = TypeVar("T")
 Predictor = PosePredictor | ActionPredictor | FeatureExtractor
 
 CLIPS_AT_ONCE = 2
+FOLLOW_EVERY_S = 1.0
+logger = logging.getLogger(__name__)
 
 
 class Inference:
     """The loaded models, the batcher and the threads that decode. Its methods run in the event loop."""
 
-    def __init__(self, settings: Settings, store: Store, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, store: Store, metrics: Metrics, recall: Recall) -> None:
         self._settings = settings
         self._store = store
-        self._threads = settings.num_threads or os.cpu_count() or 1
+        self._recall = recall
+        self._threads = settings.api_threads
         self._numerics = numerics_of(settings)
         self._host: Host[Asked, Version, Predictor] = Host(
-            resolve=self._resolve, load=self._load, limit=settings.max_models
+            resolve=self._resolve,
+            load=self._load,
+            limit=settings.max_models,
+            max_bytes=settings.model_bytes,
+            expect_bytes=_bytes_on_disk,
+            pinned=self._pinned,
+            on_change=metrics.count_models,
+            on_load=metrics.count_load,
         )
         self._galleries: Host[Path, Path, GalleryIndex] = Host(
-            resolve=_itself, load=GalleryIndex.load, limit=settings.max_models
+            resolve=_itself, load=_load_gallery, limit=settings.max_models
         )
         self._batcher = Batcher(
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
             on_start=partial(torch.set_num_threads, self._threads),
-            on_batch=metrics.batch_rows.observe,
+            on_batch=metrics.passed,
+            on_queue=metrics.queue_rows.set,
         )
         self._image_threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="image-decoder")
         self._clip_threads = ThreadPoolExecutor(CLIPS_AT_ONCE, thread_name_prefix="clip-decoder")
         self._num_inside = 0
-        metrics.watch(queue_rows=lambda: self._batcher.waiting, models_loaded=lambda: len(self._host))
+        self._following = asyncio.create_task(self._follow())
 
     async def close(self) -> None:
         """Finish what runs, refuse what waits, end the threads."""
+        self._following.cancel()
         await self._host.close()
         await self._galleries.close()
         await run_in_threadpool(self._batcher.close)
@@ -92,7 +108,7 @@ class Inference:
             QueueFull: as many predictions are under way as may be.
         """
         if self._num_inside >= self._settings.max_queue + self._settings.max_batch:
-            raise queue_full()
+            raise queue_full(self._batcher.retry_after_s)
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -152,7 +168,7 @@ class Inference:
         rows = await self._rows(predictor.forward, prepared.rows_u8, timing)
         return FeatureAnswer(model=version.ref, feature=predictor.finish(rows, prepared.place), timing=timing)
 
-    async def nearest(self, read: ReadFile, *, collection: Collection, k: int, box: Box | None) -> NeighbourAnswer:
+    async def nearest(self, read: ReadFile, *, collection: Gallery, k: int, box: Box | None) -> NeighbourAnswer:
         """The items of a collection whose poses are nearest to an image's.
 
         Raises:
@@ -213,19 +229,38 @@ class Inference:
         return answers[0] if len(answers) == 1 else torch.cat(answers)
 
     async def _resolve(self, asked: Asked) -> Version:
-        return await run_in_threadpool(self._resolve_now, asked)
+        return await self._recall.of(asked, partial(self._resolve_now, asked))
 
     def _resolve_now(self, asked: Asked) -> Version:
         model = self._store.models.resolve(asked.ref)
         need_kind(model, asked.use)
         return Version(asked.use, model.ref, self._store.models.folder(model))
 
-    def _load(self, version: Version) -> Predictor:
+    async def _pinned(self, versions: Collection[Version]) -> Collection[Version]:
+        """Those that an alias names."""
+        return await run_in_threadpool(lambda: [version for version in versions if self._is_named(version)])
+
+    def _is_named(self, version: Version) -> bool:
+        try:
+            return bool(self._store.models.resolve(version.ref).aliases)
+        except ModelNotFound:  # deleted since
+            return False
+
+    async def _follow(self) -> None:
+        """Notice what other processes change of aliases, also while nobody asks."""
+        while True:
+            await asyncio.sleep(FOLLOW_EVERY_S)
+            try:
+                await self._host.follow()
+            except Exception:  # whatever it is, requests are answered and the next look may go well
+                logger.exception("aliases were not looked at")
+
+    def _load(self, version: Version) -> Loaded[Predictor]:
         """Load and warm up, in the host's thread."""
         torch.set_num_threads(self._threads)
         predictor = _PREDICTORS[version.use].load(version.folder, numerics=self._numerics)
         predictor.warm_up()
-        return predictor
+        return Loaded(predictor, _bytes_of(predictor))
 
 
 _PREDICTORS: dict[Use, type[Predictor]] = {
@@ -233,6 +268,21 @@ _PREDICTORS: dict[Use, type[Predictor]] = {
     "action": ActionPredictor,
     "features": FeatureExtractor,
 }
+
+
+def _bytes_on_disk(version: Version) -> int:
+    """What a model's weights take as float32, which is what loading them needs at least."""
+    with disk_errors():
+        return (version.folder / "model.safetensors").stat().st_size
+
+
+def _bytes_of(predictor: Predictor) -> int:
+    tensors = (*predictor.module.parameters(), *predictor.module.buffers())
+    return sum(tensor.nbytes for tensor in tensors)
+
+
+def _load_gallery(folder: Path) -> Loaded[GalleryIndex]:
+    return Loaded(GalleryIndex.load(folder), 0)
 
 
 async def _itself(folder: Path) -> Path:

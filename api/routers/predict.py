@@ -146,4 +146,4 @@ async def answered(request: Request, services: ServiceSet, work: Callable[[], Co
 async def _ref(params: ModelParams, use: Use, services: ServiceSet) -> str:
     if params.model is not None:
         return params.model
-    return await run_in_threadpool(default_model, use, services.store)
+    return await services.recall.of(("default model", use), partial(default_model, use, services.store))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from api.errors import QueueFull
-from api.inference.batcher import Batched, Batcher
+from api.inference.batcher import MAX_RETRY_S, Batched, Batcher
 
 LONG_S = 30
 
@@ -98,7 +98,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(batcher: Batcher) -> No
     futures = [batcher.submit(net, rows(i)) for i in range(6)]
     with pytest.raises(QueueFull) as refused:
         batcher.submit(net, rows(7))
-    assert refused.value.facts["retry_after_s"] == 1
+    assert refused.value.facts["retry_after_s"] == 1  # nothing is measured yet
     gate.set()
     wait([first, *futures], LONG_S)
     assert tensor_of(batcher.submit(net, rows(8))).item() == 16
@@ -165,3 +165,43 @@ def test_closing_refuses_what_waits() -> None:
 
 def test_no_gradient_is_kept(batcher: Batcher) -> None:
     assert not tensor_of(batcher.submit(nn.Linear(1, 1), rows(1))).requires_grad
+
+
+def test_who_is_refused_is_told_how_long_what_waits_takes() -> None:
+    batcher = Batcher(max_batch=1, max_queue=40)
+    slow = Event()
+
+    def half_a_second(values: Tensor) -> Tensor:
+        slow.wait(0.5)  # never set: it is the network's time
+        return values
+
+    batcher.submit(half_a_second, rows(0)).result(LONG_S)
+    net, gate, first = held(batcher)
+    futures = [batcher.submit(net, rows(i)) for i in range(40)]
+    assert 20 <= batcher.retry_after_s <= MAX_RETRY_S  # 40 rows at no more than 2 a second
+    with pytest.raises(QueueFull) as refused:
+        batcher.submit(net, rows(41))
+    assert refused.value.facts["retry_after_s"] == batcher.retry_after_s
+    gate.set()
+    wait([first, *futures], LONG_S)
+    batcher.close()
+
+
+def test_the_queue_s_length_and_each_pass_are_told() -> None:
+    lengths: list[int] = []
+    passes: list[list[int]] = []
+    batcher = Batcher(
+        max_batch=4,
+        max_queue=8,
+        on_batch=lambda answers: passes.append([len(answer.raw) for answer in answers]),
+        on_queue=lengths.append,
+    )
+    net, gate, first = held(batcher)
+    futures = [batcher.submit(net, rows(i, i)) for i in range(2)]
+    doomed = batcher.submit(net, rows(5))
+    doomed.cancel()
+    gate.set()
+    wait([first, *futures], LONG_S)
+    batcher.close()
+    assert lengths == [1, 0, 2, 4, 5, 4, 0, 0]
+    assert passes == [[1], [2, 2]]
