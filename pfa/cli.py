@@ -45,8 +45,12 @@ def up() -> None:
 
 
 @app.command()
-def api() -> None:
+def api(
+    processes: Annotated[int | None, typer.Option(min=1, help="Instead of PFA_API_PROCESSES")] = None,
+) -> None:
     """Serve the HTTP API alone."""
+    if processes is not None:
+        os.environ["PFA_API_PROCESSES"] = str(processes)
     load_settings()
     os.execv(sys.executable, [sys.executable, "-m", "api.serve"])
 
