@@ -67,7 +67,10 @@ async def predict_pose(request: Request, services: Services, _who: Predicting) -
         ref = await _ref(sent.params, "pose", services)
         work = partial(inference.pose, sent.data, ref=ref, box=sent.params.box)
         answer = await answered(request, services, work)
-        content = await run_in_threadpool(_POSE_WRITERS[wanted], answer, sent.params)
+        if wanted == "json" and not sent.params.heatmaps:  # so little that a thread would cost more
+            content = _POSE_WRITERS[wanted](answer, sent.params)
+        else:
+            content = await run_in_threadpool(_POSE_WRITERS[wanted], answer, sent.params)
     return Response(content, media_type=POSE_FORMATS[wanted], headers={"Server-Timing": answer.timing.header()})
 
 

@@ -1,0 +1,90 @@
+"""The model as the peers of `benchmarks.serving` run it, and bare: `python -m benchmarks.serving_model --folder ...`.
+
+Peers decode, crop and read out with the same code as PFA does, so that only serving differs. Their network runs either
+in PFA's own numerics, or `plain`: as PyTorch gives it, float32 and channels first.
+
+Run as a program it calls the network alone in a loop, with nothing around it, and prints one JSON object.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pfa_core.crops import PersonCrop
+from pfa_core.images import read_image
+from pfa_core.nets.preprocess import normalise_rgb
+from pfa_core.predict import PosePredictor, Prepared
+
+FOLDER_VARIABLE, NUMERICS_VARIABLE = "SERVING_FOLDER", "SERVING_NUMERICS"
+WORKERS_VARIABLE, BATCH_VARIABLE = "SERVING_WORKERS", "SERVING_MAX_BATCH"
+MAX_BYTES, MAX_PIXELS = 64 * 2**20, 50_000_000
+
+
+class PeerModel:
+    """A pose model in one process, one thread."""
+
+    def __init__(self, folder: Path, numerics: str) -> None:
+        torch.set_num_threads(1)
+        self._plain = numerics == "plain"
+        self._predictor = PosePredictor.load(folder, numerics="bfloat16" if numerics == "bfloat16" else "float32")
+        if self._plain:
+            for parameter in self._predictor.module.parameters():
+                parameter.data = parameter.data.contiguous()
+
+    @classmethod
+    def of_environment(cls) -> "PeerModel":
+        """The model that `benchmarks.serving` has named for this server."""
+        return cls(Path(os.environ[FOLDER_VARIABLE]), os.environ[NUMERICS_VARIABLE])
+
+    def prepare(self, image: bytes) -> Prepared[PersonCrop]:
+        """Decode an image and cut its crop."""
+        return self._predictor.prepare(read_image(image, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """(N, 3, S, S) uint8 -> (N, K, h, w)."""
+        if not self._plain:
+            return self._predictor.forward(rows)
+        with torch.inference_mode():
+            return self._predictor.module(normalise_rgb(rows).contiguous())
+
+    def answers(self, prepared: Sequence[Prepared[PersonCrop]]) -> list[dict[str, object]]:
+        """One forward pass, and an answer like that of `/predict/pose` for each image."""
+        rows = self.forward(torch.cat([each.rows_u8 for each in prepared]))
+        return [self._answer(rows[i : i + 1], each.place) for i, each in enumerate(prepared)]
+
+    def _answer(self, rows: Tensor, place: PersonCrop) -> dict[str, object]:
+        found = self._predictor.finish(rows, place)
+        keypoints = [
+            {"joint": joint, "x_px": round(float(x), 3), "y_px": round(float(y), 3), "score": round(float(score), 5)}
+            for joint, (x, y), score in zip(found.joints.names, found.keypoints_px, found.scores, strict=True)
+        ]
+        return {"model": "pose", "keypoints": keypoints}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True, help="model folder")
+    parser.add_argument("--numerics", default="float32", help="plain, float32 or bfloat16")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=5)
+    options = parser.parse_args()
+    model = PeerModel(options.folder, options.numerics)
+    side = model._predictor.config.net.crop_px
+    rows = torch.zeros((options.batch, 3, side, side), dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
+    model.forward(rows)
+    num_passes, began_s = 0, time.monotonic()
+    while time.monotonic() < began_s + options.seconds:
+        model.forward(rows)
+        num_passes += 1
+    pass_s = (time.monotonic() - began_s) / num_passes
+    print(json.dumps({"batch": options.batch, "pass_ms": 1000 * pass_s, "rows_per_s": options.batch / pass_s}))
+
+
+if __name__ == "__main__":
+    main()
