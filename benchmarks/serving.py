@@ -43,6 +43,8 @@ class Row:
     p99_ms: float
     errors: int
     client_cores: float
+    cpu_ms: float
+    """Processor time of all the server's processes, an answer: what other load on the machine disturbs least."""
     of_bare: float
     overhead_ms: float
     """p50 beyond a bare pass of one row; counts where there is one client."""
@@ -98,6 +100,7 @@ def row_of(case: tuple[str, str, str, int], runs: Sequence[dict[str, Any]], *, b
         p99_ms=median("p99_ms"),
         errors=errors,
         client_cores=median("client_cores"),
+        cpu_ms=1000 * sum(run["server_cpu_s"] for run in runs) / max(1, sum(run["answered"] for run in runs)),
         of_bare=median("requests_per_s") / bare_rows,
         overhead_ms=median("p50_ms") - bare_ms,
     )
@@ -108,8 +111,8 @@ def table(rows: Sequence[Row]) -> str:
     ours = {(row.model, row.clients): row.requests_per_s for row in rows if row.server == "pfa"}
     lines = [
         "| model | server | numerics | clients | requests/s | PFA is | p50 ms | p99 ms | p99/p50 | of bare |"
-        " overhead ms | errors | client cores |",
-        "|---" * 13 + "|",
+        " overhead ms | CPU ms/request | errors | client cores |",
+        "|---" * 14 + "|",
     ]
     for row in sorted(rows, key=lambda row: (list(NETS).index(row.model), row.clients, row.server != "pfa")):
         ratio = ours.get((row.model, row.clients), float("nan")) / row.requests_per_s if row.requests_per_s else 0.0
@@ -117,7 +120,7 @@ def table(rows: Sequence[Row]) -> str:
         lines.append(
             f"| {row.model} | {row.server} | {row.numerics} | {row.clients} | {row.requests_per_s:.1f} | {ratio:.2f}x"
             f" | {row.p50_ms:.1f} | {row.p99_ms:.1f} | {row.p99_ms / row.p50_ms:.1f} | {100 * row.of_bare:.0f} %"
-            f" | {overhead} | {row.errors} | {row.client_cores:.2f} |"
+            f" | {overhead} | {row.cpu_ms:.2f} | {row.errors} | {row.client_cores:.2f} |"
         )
     return "\n".join(lines)
 

@@ -48,8 +48,10 @@ class Load:
 
     clients: int
     seconds: float
-    requests_per_s: float
+    answered: int
     """Answers with status 200."""
+    requests_per_s: float
+    """The same, a second."""
     p50_ms: float
     p99_ms: float
     statuses: dict[str, int]
@@ -157,6 +159,7 @@ async def load(
     return Load(
         clients=clients,
         seconds=took_s,
+        answered=len(latencies_s),
         requests_per_s=len(latencies_s) / took_s,
         p50_ms=1000 * quantile(latencies_s, 0.5),
         p99_ms=1000 * quantile(latencies_s, 0.99),

@@ -93,8 +93,21 @@ class Running:
             *("--images", str(stack.work / "images"), "--clients", str(clients), "--seconds", str(seconds)),
             *(() if self.key_file is None else ("--key-file", str(self.key_file))),
         ]
+        before_s = self.cpu_s()
         found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        found["server_cpu_s"] = self.cpu_s() - before_s
         return found
+
+    def cpu_s(self) -> float:
+        """Processor time that its living processes have taken so far."""
+        ticks = 0
+        for pid in tree(self.pid):
+            try:
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            except FileNotFoundError:  # it ended just now
+                continue
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def rss_bytes(self) -> int:
         """Resident memory of all its processes, what they share counted in each."""
