@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api import openapi, problems
 from api.account import Account
+from api.buckets import Buckets, OwnBuckets, SharedBuckets
 from api.deps import ServiceSet
 from api.inference.service import Inference
 from api.limits import BodyLimit
@@ -52,7 +54,8 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
     """
     opened = Store.open(settings) if store is None else store
     metrics = Metrics(process=process)
-    rates = Rates(per_minute=settings.rate_limit, burst=settings.rate_burst)
+    buckets = _buckets(metrics.folder)
+    rates = Rates(per_minute=settings.rate_limit, burst=settings.rate_burst, buckets=buckets)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -63,6 +66,7 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
         )
         yield
         await inference.close()
+        buckets.close()
         if store is None:
             opened.close()
 
@@ -85,3 +89,8 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
     app.add_middleware(CountRequests, metrics=metrics)
     app.add_middleware(Account, audit=AuditLog(opened.files))
     return app
+
+
+def _buckets(shared: Path | None) -> Buckets:
+    """Where calls are counted: with the other processes of this service, if there are any."""
+    return OwnBuckets() if shared is None else SharedBuckets(shared / "rates")

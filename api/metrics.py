@@ -56,7 +56,8 @@ class Metrics:
         if folder is not None:
             mark_process_dead(process, folder)  # type: ignore[no-untyped-call]  # what its forerunner held is gone
             values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
-        self._folder = None if folder is None else Path(folder)
+        self.folder = None if folder is None else Path(folder)
+        """What the processes of one service share; None where there is one."""
         self.registry = CollectorRegistry()
         self.requests = self._counter("pfa_requests", "HTTP requests answered", "method", "route", "status")
         self.latency_s = self._histogram(
@@ -102,9 +103,9 @@ class Metrics:
     def text(self) -> bytes:
         """Everything, of all processes, in Prometheus' text format."""
         registry = self.registry
-        if self._folder is not None:
+        if self.folder is not None:
             registry = CollectorRegistry()
-            MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]  # has no types
+            MultiProcessCollector(registry, str(self.folder))  # type: ignore[no-untyped-call]  # has no types
         return generate_latest(registry) + generate_latest(_Told(self._worker_family()))
 
     def _counter(self, name: str, told: str, *labels: str) -> Counter:

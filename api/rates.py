@@ -1,24 +1,19 @@
-"""How often a key may call: a bucket of tokens for each, in this process alone.
+"""How often a key may call: a bucket of tokens for each, which the API processes of one service share (api/buckets).
 
-Two API processes give a key twice as much; what counts exactly is what it keeps (pfa_store/quota). The headers are
-those of the IETF draft "RateLimit header fields for HTTP".
+Services on several machines each give a key as much; what counts exactly everywhere is what it keeps (pfa_store/quota).
+The headers are those of the IETF draft "RateLimit header fields for HTTP".
 """
 
 import math
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from api.buckets import Buckets, OwnBuckets
+
 MINUTE_S = 60.0
 _WHOLE = 1 - 1e-9
 """One token, but for rounding: who waited as long as told is served."""
-
-
-@dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +29,37 @@ class Taken:
 class Rates:
     """Each key's bucket holds `burst` calls and is filled with `per_minute` of them a minute; 0: no limit."""
 
-    def __init__(self, *, per_minute: int, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        per_minute: int,
+        burst: int,
+        buckets: Buckets | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._per_minute = per_minute
         self._burst = max(1, burst)
         self._clock = clock
-        self._lock = threading.Lock()
-        self._buckets: dict[str | None, _Bucket] = {}
+        self._buckets = buckets or OwnBuckets()
 
     def take(self, key_id: str | None) -> Taken:
         """Count one call, if it may be made."""
         if not self._per_minute:
             return Taken({}, 0)
         per_s = self._per_minute / MINUTE_S
-        with self._lock:
+        left, wait_s = 0.0, 0
+
+        def take_one(tokens: float, at_s: float) -> tuple[float, float]:
+            nonlocal left, wait_s
             now_s = self._clock()
-            bucket = self._buckets.setdefault(key_id, _Bucket(self._burst, now_s))
-            bucket.tokens = min(self._burst, bucket.tokens + (now_s - bucket.at_s) * per_s)
-            bucket.at_s = now_s
-            wait_s = 0 if bucket.tokens >= _WHOLE else math.ceil((1 - bucket.tokens) / per_s)
+            left = float(self._burst) if at_s < 0 else min(self._burst, tokens + max(0.0, now_s - at_s) * per_s)
+            wait_s = 0 if left >= _WHOLE else math.ceil((1 - left) / per_s)
             if not wait_s:
-                bucket.tokens = max(0.0, bucket.tokens - 1)
-            return Taken(self._headers(bucket.tokens, per_s), wait_s)
+                left = max(0.0, left - 1)
+            return left, now_s
+
+        self._buckets.change(key_id, take_one)
+        return Taken(self._headers(left, per_s), wait_s)
 
     def _headers(self, tokens: float, per_s: float) -> Mapping[str, str]:
         until_full_s = math.ceil((self._burst - tokens) / per_s)

@@ -51,9 +51,7 @@ class Settings(BaseSettings):
     quota_bytes: int = Field(
         default=0, ge=0, description="Most bytes of videos, images and unfinished uploads that one key keeps; 0: any"
     )
-    rate_limit: int = Field(
-        default=0, ge=0, description="Calls a minute that one key may make of one API process; 0: any number"
-    )
+    rate_limit: int = Field(default=0, ge=0, description="Calls a minute that one key may make; 0: any number")
     rate_burst: int = Field(default=60, ge=1, description="Calls that a key may make at once before that limit holds")
     webhooks: Literal["off", "on"] = Field(
         default="off", description="`on`: keys may register addresses that are told when their jobs end"
