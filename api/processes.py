@@ -24,8 +24,8 @@ from api.handed import REPORT
 from api.metrics import FOLDER_VARIABLE
 
 BACKLOG = 2048
-GRACE_S = 15.0
-"""From SIGTERM to SIGKILL."""
+GRACE_S = 12.0
+"""From SIGTERM to SIGKILL; uvicorn itself waits 10 s for requests to end."""
 STEADY_S = 30.0
 """A process that ran this long before it ended is started again at once, any other after BACKOFF_S."""
 BACKOFF_S = 1.0

@@ -31,14 +31,14 @@ POSE_FORMATS = {
 }
 IMAGES = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
 VIDEOS = ("video/mp4", "video/quicktime", "video/x-matroska", "video/webm", "video/x-msvideo")
-REFUSALS = problems(404, 413, 415)
+REFUSALS = problems(404, 413, 415, 507)
 
 
 @router.post(
     "/pose",
     response_model=PoseRead,
     responses={
-        **problems(404, 406, 413, 415),
+        **problems(404, 406, 413, 415, 507),
         200: {
             "description": "The pose, in the format asked for",
             "headers": {"Server-Timing": {"schema": {"type": "string"}, "description": "decode, queue, model: ms"}},

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/retrieve", tags=["retrieval"])
 
 @router.post(
     "/pose",
-    responses=problems(404, 409, 413, 415),
+    responses=problems(404, 409, 413, 415, 507),
     openapi_extra=request_body(
         form_body(
             files={"file": "JPEG, PNG or WebP"},
