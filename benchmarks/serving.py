@@ -8,7 +8,8 @@ and asks each from 1, 4, 16 and 64 connections. `null` is the smallest pose net 
 framework. PFA runs in `--numerics`; each peer in the same (equal numerics, PFA's network code and allocator settings)
 and `plain` (PyTorch as it comes, float32). The bare network is called in as many processes without any server:
 `of bare` is the share of its throughput that a server reaches, `overhead` what a lone client waits beyond a bare pass
-of one row.
+of one row. `CPU` is processor time of all processes of a server, `own CPU` that without what all servers do alike
+(decoding, cropping, the network, reading out).
 
 Takes about models x 5 servers x clients x seconds, by default 2 x 5 x 4 x 10 s and some starts: 8 minutes. Writes
 serving.json and serving.md to `--work`. Loopback only; images are scaled to 256 px first. For what happens when a model
@@ -25,9 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe
-from benchmarks.serving_stack import NETS, SERVERS, Stack, bare
-
-BARE_BATCHES = (1, 8)
+from benchmarks.serving_stack import NETS, SERVERS, Bare, Stack, bare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +44,8 @@ class Row:
     client_cores: float
     cpu_ms: float
     """Processor time of all the server's processes, an answer: what other load on the machine disturbs least."""
+    own_ms: float
+    """Of that, what the server itself takes: without decoding, cropping, the network and reading out, at least."""
     of_bare: float
     overhead_ms: float
     """p50 beyond a bare pass of one row; counts where there is one client."""
@@ -52,20 +53,15 @@ class Row:
 
 def measure(stack: Stack, options: argparse.Namespace, model: str) -> list[Row]:
     """All servers with one model, round by round."""
-    bare_rows: dict[str, float] = {}
-    bare_ms: dict[str, float] = {}
+    bares: dict[str, list[Bare]] = {}
     found: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     cases = [("pfa", options.numerics)]
     cases += [(peer, numerics) for peer in options.servers if peer != "pfa" for numerics in (options.numerics, "plain")]
     for number in range(options.rounds):
         for numerics in (options.numerics, "plain"):
-            passes = [
-                bare(stack, model, numerics, batch=batch, processes=stack.threads, seconds=options.bare_seconds)
-                for batch in BARE_BATCHES
-            ]
-            bare_rows[numerics] = max(bare_rows.get(numerics, 0.0), *(rows for rows, _ in passes))
-            alone = bare(stack, model, numerics, batch=1, processes=1, seconds=options.bare_seconds)
-            bare_ms[numerics] = min(bare_ms.get(numerics, float("inf")), alone[1])
+            for batch, processes in ((1, 1), (1, stack.threads), (8, stack.threads)):
+                alone = bare(stack, model, numerics, batch=batch, processes=processes, seconds=options.bare_seconds)
+                bares.setdefault(numerics, []).append(alone)
         for server, numerics in cases:
             with SERVERS[server](stack, model, numerics) as running:
                 running.load(stack, clients=4, seconds=options.warm_seconds)
@@ -75,18 +71,19 @@ def measure(stack: Stack, options: argparse.Namespace, model: str) -> list[Row]:
                     print(f"round {number + 1}: {model} {server} {numerics} {clients}: {one['requests_per_s']:.1f}/s",
                           flush=True)  # fmt: skip
     return [
-        row_of((model, server, numerics, clients), runs, bare_rows=bare_rows[numerics], bare_ms=bare_ms[numerics])
+        row_of((model, server, numerics, clients), runs, bares[numerics])
         for (server, numerics, clients), runs in found.items()
     ]
 
 
-def row_of(case: tuple[str, str, str, int], runs: Sequence[dict[str, Any]], *, bare_rows: float, bare_ms: float) -> Row:
+def row_of(case: tuple[str, str, str, int], runs: Sequence[dict[str, Any]], bares: Sequence[Bare]) -> Row:
     """The rounds of one case, put together."""
 
     def median(key: str) -> float:
         return statistics.median(float(run[key]) for run in runs)
 
     model, server, numerics, clients = case
+    cpu_ms = 1000 * sum(run["server_cpu_s"] for run in runs) / max(1, sum(run["answered"] for run in runs))
     errors = sum(
         run["broken"] + sum(count for status, count in run["statuses"].items() if status != "200") for run in runs
     )
@@ -100,9 +97,10 @@ def row_of(case: tuple[str, str, str, int], runs: Sequence[dict[str, Any]], *, b
         p99_ms=median("p99_ms"),
         errors=errors,
         client_cores=median("client_cores"),
-        cpu_ms=1000 * sum(run["server_cpu_s"] for run in runs) / max(1, sum(run["answered"] for run in runs)),
-        of_bare=median("requests_per_s") / bare_rows,
-        overhead_ms=median("p50_ms") - bare_ms,
+        cpu_ms=cpu_ms,
+        own_ms=cpu_ms - min(each.shared_ms for each in bares),
+        of_bare=median("requests_per_s") / max(each.rows_per_s for each in bares),
+        overhead_ms=median("p50_ms") - min(each.pass_ms for each in bares),
     )
 
 
@@ -111,8 +109,8 @@ def table(rows: Sequence[Row]) -> str:
     ours = {(row.model, row.clients): row.requests_per_s for row in rows if row.server == "pfa"}
     lines = [
         "| model | server | numerics | clients | requests/s | PFA is | p50 ms | p99 ms | p99/p50 | of bare |"
-        " overhead ms | CPU ms/request | errors | client cores |",
-        "|---" * 14 + "|",
+        " overhead ms | CPU ms/request | own CPU ms | errors | client cores |",
+        "|---" * 15 + "|",
     ]
     for row in sorted(rows, key=lambda row: (list(NETS).index(row.model), row.clients, row.server != "pfa")):
         ratio = ours.get((row.model, row.clients), float("nan")) / row.requests_per_s if row.requests_per_s else 0.0
@@ -120,7 +118,7 @@ def table(rows: Sequence[Row]) -> str:
         lines.append(
             f"| {row.model} | {row.server} | {row.numerics} | {row.clients} | {row.requests_per_s:.1f} | {ratio:.2f}x"
             f" | {row.p50_ms:.1f} | {row.p99_ms:.1f} | {row.p99_ms / row.p50_ms:.1f} | {100 * row.of_bare:.0f} %"
-            f" | {overhead} | {row.cpu_ms:.2f} | {row.errors} | {row.client_cores:.2f} |"
+            f" | {overhead} | {row.cpu_ms:.2f} | {row.own_ms:.2f} | {row.errors} | {row.client_cores:.2f} |"
         )
     return "\n".join(lines)
 

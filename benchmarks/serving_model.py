@@ -3,7 +3,8 @@
 Peers decode, crop and read out with the same code as PFA does, so that only serving differs. Their network runs either
 in PFA's own numerics, or `plain`: as PyTorch gives it, float32 and channels first.
 
-Run as a program it calls the network alone in a loop, with nothing around it, and prints one JSON object.
+Run as a program it calls the network alone in a loop, with nothing around it, then all that servers do alike (decoding,
+cropping, the network, reading out), and prints one JSON object.
 """
 
 import argparse
@@ -71,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True, help="model folder")
     parser.add_argument("--numerics", default="float32", help="plain, float32 or bfloat16")
+    parser.add_argument("--images", type=Path, required=True, help="folder of .jpg files")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=5)
     options = parser.parse_args()
@@ -83,7 +85,18 @@ def main() -> None:
         model.forward(rows)
         num_passes += 1
     pass_s = (time.monotonic() - began_s) / num_passes
-    print(json.dumps({"batch": options.batch, "pass_ms": 1000 * pass_s, "rows_per_s": options.batch / pass_s}))
+    found = {"batch": options.batch, "pass_ms": 1000 * pass_s, "rows_per_s": options.batch / pass_s}
+    images = [path.read_bytes() for path in sorted(options.images.glob("*.jpg"))]
+    print(json.dumps({**found, "shared_ms": 1000 * shared_s(model, images, options.batch, options.seconds)}))
+
+
+def shared_s(model: PeerModel, images: Sequence[bytes], batch: int, seconds: float) -> float:
+    """Processor time that an image takes in every server, at least."""
+    num_images, began_s, busy_s = 0, time.monotonic(), time.process_time()
+    while time.monotonic() < began_s + seconds:
+        model.answers([model.prepare(images[(num_images + i) % len(images)]) for i in range(batch)])
+        num_images += batch
+    return (time.process_time() - busy_s) / num_images
 
 
 if __name__ == "__main__":

@@ -220,7 +220,8 @@ class Inference:
     async def _rows(self, forward: Forward, rows: Tensor, timing: Timing, *, at_once: int | None = None) -> Tensor:
         """Run rows through the network; a clip's many rows go batch by batch, so that others get their turn."""
         answers = []
-        for part in rows.split(at_once or self._settings.max_batch):
+        at_once = at_once or self._settings.max_batch
+        for part in (rows,) if len(rows) <= at_once else rows.split(at_once):
             batched = await asyncio.wrap_future(self._batcher.submit(forward, part))
             assert isinstance(batched.raw, Tensor)
             timing.queue_s += batched.queue_s
