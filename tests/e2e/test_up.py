@@ -55,3 +55,13 @@ def test_two_services_on_one_data_folder_are_refused(tmp_path: Path) -> None:
             start_up(tmp_path)
     finally:
         assert running.stop() == 0
+
+
+def test_several_api_processes_come_and_go_with_it(tmp_path: Path) -> None:
+    running = start_up(tmp_path, PFA_API_PROCESSES="2")
+    commands = [Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in running.processes()]
+    assert sum(b"--channel" in command for command in commands) == 2
+    with running.http() as http:
+        assert http.get("/jobs").status_code == httpx.codes.OK
+    assert running.stop() == 0, running.log.read_text()
+    wait_for(lambda: not running.processes(), timeout_s=30, what="every process to end")
