@@ -132,6 +132,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--models", type=names(NETS), default=["null", "full"], help=f"of {','.join(NETS)}")
     parser.add_argument("--servers", type=names(SERVERS), default=list(SERVERS), help=f"of {','.join(SERVERS)}")
     parser.add_argument("--numerics", default="float32", help="PFA_NUMERICS, and of the peers with equal numerics")
+    parser.add_argument("--executor", default="", help="PFA_EXECUTOR, and of the peers with equal numerics")
     parser.add_argument("--clients", type=numbers, default=[1, 4, 16, 64])
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of each server, in all")
     parser.add_argument("--max-batch", type=int, default=16)
@@ -167,12 +168,18 @@ def main() -> None:
     settings = dict(setting.split("=", 1) for setting in options.set)
     work = options.work.resolve()
     stack = Stack(
-        work=work, peers=options.peers, threads=options.threads, max_batch=options.max_batch, pfa_settings=settings
+        work=work,
+        peers=options.peers,
+        threads=options.threads,
+        max_batch=options.max_batch,
+        executor=options.executor,
+        pfa_settings=settings,
     )
     stack.prepare(options.images, num_images=32)
     before = describe()
     rows = [row for model in options.models for row in measure(stack, options, model)]
     machine = [f"At the beginning: {before}", f"At the end: {describe()}", f"Settings of PFA: {settings or 'default'}"]
+    machine.append(f"Numerics: {options.numerics}; executor: {options.executor or 'as each does by itself'}")
     result = {"machine": machine, "options": vars(options), "rows": [asdict(row) for row in rows]}
     (work / "serving.json").write_text(json.dumps(result, indent=1, default=str))
     text = "\n\n".join([*machine, table(rows)])

@@ -13,35 +13,38 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pfa_core.crops import PersonCrop
 from pfa_core.images import read_image
+from pfa_core.models import load_model
 from pfa_core.nets.preprocess import normalise_rgb
-from pfa_core.predict import PosePredictor, Prepared
+from pfa_core.predict import Numerics, PosePredictor, Prepared
 
 FOLDER_VARIABLE, NUMERICS_VARIABLE = "SERVING_FOLDER", "SERVING_NUMERICS"
-WORKERS_VARIABLE, BATCH_VARIABLE = "SERVING_WORKERS", "SERVING_MAX_BATCH"
+WORKERS_VARIABLE, BATCH_VARIABLE, EXECUTOR_VARIABLE = "SERVING_WORKERS", "SERVING_MAX_BATCH", "SERVING_EXECUTOR"
 MAX_BYTES, MAX_PIXELS = 64 * 2**20, 50_000_000
 
 
 class PeerModel:
     """A pose model in one process, one thread."""
 
-    def __init__(self, folder: Path, numerics: str) -> None:
+    def __init__(self, folder: Path, numerics: str, executor: str = "") -> None:
         torch.set_num_threads(1)
         self._plain = numerics == "plain"
-        self._predictor = PosePredictor.load(folder, numerics="bfloat16" if numerics == "bfloat16" else "float32")
-        if self._plain:
-            for parameter in self._predictor.module.parameters():
-                parameter.data = parameter.data.contiguous()
+        chosen: dict[str, Any] = {"executor": executor} if executor and not self._plain else {}
+        number_format: Numerics = "bfloat16" if numerics == "bfloat16" else "float32"
+        self._predictor = PosePredictor.load(folder, numerics=number_format, **chosen)
+        self._module = load_model(folder)[0].eval() if self._plain else None
 
     @classmethod
     def of_environment(cls) -> "PeerModel":
         """The model that `benchmarks.serving` has named for this server."""
-        return cls(Path(os.environ[FOLDER_VARIABLE]), os.environ[NUMERICS_VARIABLE])
+        folder, numerics = Path(os.environ[FOLDER_VARIABLE]), os.environ[NUMERICS_VARIABLE]
+        return cls(folder, numerics, os.environ.get(EXECUTOR_VARIABLE, ""))
 
     def prepare(self, image: bytes) -> Prepared[PersonCrop]:
         """Decode an image and cut its crop."""
@@ -49,10 +52,10 @@ class PeerModel:
 
     def forward(self, rows: Tensor) -> Tensor:
         """(N, 3, S, S) uint8 -> (N, K, h, w)."""
-        if not self._plain:
+        if self._module is None:
             return self._predictor.forward(rows)
         with torch.inference_mode():
-            return self._predictor.module(normalise_rgb(rows).contiguous())
+            return self._module(normalise_rgb(rows).contiguous())
 
     def answers(self, prepared: Sequence[Prepared[PersonCrop]]) -> list[dict[str, object]]:
         """One forward pass, and an answer like that of `/predict/pose` for each image."""
@@ -72,11 +75,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True, help="model folder")
     parser.add_argument("--numerics", default="float32", help="plain, float32 or bfloat16")
+    parser.add_argument("--executor", default="", help="what runs the network, where there is a choice")
     parser.add_argument("--images", type=Path, required=True, help="folder of .jpg files")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=5)
     options = parser.parse_args()
-    model = PeerModel(options.folder, options.numerics)
+    model = PeerModel(options.folder, options.numerics, options.executor)
     side = model._predictor.config.net.crop_px
     rows = torch.zeros((options.batch, 3, side, side), dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
     model.forward(rows)

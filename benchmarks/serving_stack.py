@@ -18,7 +18,13 @@ import cv2
 import httpx
 import torch
 
-from benchmarks.serving_model import BATCH_VARIABLE, FOLDER_VARIABLE, NUMERICS_VARIABLE, WORKERS_VARIABLE
+from benchmarks.serving_model import (
+    BATCH_VARIABLE,
+    EXECUTOR_VARIABLE,
+    FOLDER_VARIABLE,
+    NUMERICS_VARIABLE,
+    WORKERS_VARIABLE,
+)
 from pfa_core.config.net import NetConfig
 from pfa_core.manifest import Lineage, ModelConfig
 from pfa_core.models import build, save_model
@@ -46,6 +52,8 @@ class Stack:
     """Python of the environment of the peers."""
     threads: int
     max_batch: int
+    executor: str = ""
+    """What runs the network, of PFA and of peers with equal numerics; empty: as each does by itself."""
     pfa_settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -141,6 +149,7 @@ def pfa(stack: Stack, model: str, numerics: str, *, settings: Mapping[str, str] 
         "PFA_NUM_THREADS": str(stack.threads),
         "PFA_NUMERICS": numerics,
         "PFA_MAX_BATCH": str(stack.max_batch),
+        **({"PFA_EXECUTOR": stack.executor} if stack.executor else {}),
         **stack.pfa_settings,
         **(settings or {}),
     }
@@ -198,7 +207,7 @@ def bare(stack: Stack, model: str, numerics: str, *, batch: int, processes: int,
     """Call the network alone, in so many processes of one thread."""
     command = [sys.executable, "-m", "benchmarks.serving_model", "--folder", str(stack.folder(model))]
     command += ["--numerics", numerics, "--batch", str(batch), "--seconds", str(seconds)]
-    command += ["--images", str(stack.work / "images")]
+    command += ["--images", str(stack.work / "images"), "--executor", stack.executor]
     environment = {**os.environ, **_of_peers(stack, model, numerics)}
     started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(processes)]
     found = [json.loads(process.communicate()[0]) for process in started]
@@ -215,6 +224,7 @@ def _of_peers(stack: Stack, model: str, numerics: str) -> dict[str, str]:
         **tuning,
         FOLDER_VARIABLE: str(stack.folder(model)),
         NUMERICS_VARIABLE: numerics,
+        EXECUTOR_VARIABLE: stack.executor,
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH")))),
     }

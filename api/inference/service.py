@@ -261,7 +261,7 @@ class Inference:
         torch.set_num_threads(self._threads)
         predictor = _PREDICTORS[version.use].load(version.folder, numerics=self._numerics)
         predictor.warm_up()
-        return Loaded(predictor, _bytes_of(predictor))
+        return Loaded(predictor, _bytes_on_disk(version) * predictor.dtype.itemsize // 4)
 
 
 _PREDICTORS: dict[Use, type[Predictor]] = {
@@ -272,14 +272,9 @@ _PREDICTORS: dict[Use, type[Predictor]] = {
 
 
 def _bytes_on_disk(version: Version) -> int:
-    """What a model's weights take as float32, which is what loading them needs at least."""
+    """What a model's weights take as float32, as they are kept, which is what loading them needs at least."""
     with disk_errors():
         return (version.folder / "model.safetensors").stat().st_size
-
-
-def _bytes_of(predictor: Predictor) -> int:
-    tensors = (*predictor.module.parameters(), *predictor.module.buffers())
-    return sum(tensor.nbytes for tensor in tensors)
 
 
 def _load_gallery(folder: Path) -> Loaded[GalleryIndex]:
