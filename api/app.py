@@ -1,5 +1,6 @@
 """The application, wired: the one place where everything meets."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -64,6 +65,8 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
         app.state.services = ServiceSet(
             settings=settings, store=opened, inference=inference, metrics=metrics, rates=rates, recall=recall
         )
+        gc.collect()
+        gc.freeze()  # what lives as long as the service is not looked at again by each collection of garbage
         yield
         await inference.close()
         buckets.close()

@@ -170,7 +170,7 @@ def install(app: FastAPI) -> None:
 async def _deliberate(request: Request, error: Exception) -> Response:
     assert isinstance(error, PfaError)
     status = status_of(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, web.QueueFull):  # those are counted
         logger.error("%s %s: %s: %s", request.method, request.url.path, error.code, error)
     wait_s = error.facts.get("retry_after_s")
     headers = {} if wait_s is None else {"Retry-After": str(wait_s)}

@@ -95,6 +95,7 @@ def soak(stack: Stack, options: argparse.Namespace) -> dict[str, Any]:
     return {
         **found[0],
         "failed": failed,
+        "rss_mib": [round(rss / 2**20) for _, rss in samples[:: max(1, len(samples) // 20)]],
         "rss_first": first,
         "rss_last": last,
         "rss_slope_bytes_per_minute": slope,

@@ -87,7 +87,8 @@ class Inference:
             on_batch=metrics.passed,
             on_queue=metrics.queue_rows.set,
         )
-        self._image_threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="image-decoder")
+        share = max(1, (os.cpu_count() or 1) // settings.api_processes)
+        self._image_threads = ThreadPoolExecutor(share, thread_name_prefix="image-decoder")
         self._clip_threads = ThreadPoolExecutor(CLIPS_AT_ONCE, thread_name_prefix="clip-decoder")
         self._num_inside = 0
         self._following = asyncio.create_task(self._follow())
