@@ -12,7 +12,8 @@ BENCHMARKS = (
     "benchmarks.pretrain_step",
     "benchmarks.crops250",
 )
-"""`benchmarks.flow_gpu` and `benchmarks.pretrain_gpu` are run by hand where there is a GPU."""
+"""`benchmarks.flow_gpu` and `benchmarks.pretrain_gpu` are run by hand where there is a GPU, `benchmarks.serving` where
+its peers are installed, `benchmarks.serving_stress` where ten minutes are to spare."""
 
 
 def main() -> None:
