@@ -12,7 +12,8 @@ from pfa_store.audit import AuditLog
 LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing; their calls are noted only where they were refused."""
 ANSWERING = ("/predict/", "/retrieve/")
-"""Paths whose calls change nothing, by POST only because they bring an image; they would drown what does."""
+"""Paths whose calls change nothing, by POST only because they bring an image; they would drown what does. Where they
+make a job, the answer says where it is."""
 REFUSED = frozenset({401, 403, 429})
 MAX_ID = 200
 """Most characters of a path's parameter that a line quotes."""
@@ -47,7 +48,8 @@ class Account:
             status = 500
             raise
         finally:
-            looking = scope["method"] in LOOKING or scope["path"].startswith(ANSWERING)
+            answering = scope["path"].startswith(ANSWERING) and location is None
+            looking = scope["method"] in LOOKING or answering
             if not looking or status in REFUSED:
                 self._note(scope, status, location)
 
