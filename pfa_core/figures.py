@@ -17,13 +17,12 @@ from pfa_core.backbones import conv_layers_of
 from pfa_core.images import write_png
 from pfa_core.predict import PosePrediction
 from pfa_core.skeleton import JointSet
+from pfa_core.skeleton_drawing import draw_skeleton
 
 Image = NDArray[np.uint8]
 """(H, W, 3) RGB."""
 
 _BACKGROUND = 245
-_LEFT, _RIGHT, _MIDDLE = (40, 120, 255), (255, 90, 40), (60, 200, 90)
-"""Colours of joints and limbs by side of the body."""
 
 
 def filters_png(model: nn.Module, *, cell_px: int = 42) -> bytes:
@@ -106,23 +105,24 @@ def overlay(image: Image, pose: PosePrediction, *, heatmaps: bool = True, min_sc
         min_score: joints below are left out, and limbs that end in one.
     """
     ground = _glow(image, pose) if heatmaps else image
-    drawn = ground.copy()
-    unit = max(1.0, pose.crop.side_px / 256)  # strokes grow with the person
-    shown = pose.scores >= min_score
-    for limb in pose.joints.limbs:
-        start, end = pose.joints.index(limb.start), pose.joints.index(limb.end)
-        if shown[start] and shown[end]:
-            ends = (_pixel(pose.keypoints_px[start]), _pixel(pose.keypoints_px[end]))
-            cv2.line(drawn, *ends, _colour(limb.end), max(1, round(2 * unit)), cv2.LINE_AA)
-    for k, name in enumerate(pose.joints.names):
-        if shown[k]:
-            place = _pixel(pose.keypoints_px[k])
-            cv2.circle(drawn, place, max(2, round(4 * unit)), (255, 255, 255), -1, cv2.LINE_AA)
-            cv2.circle(drawn, place, max(1, round(3 * unit)), _colour(name), -1, cv2.LINE_AA)
-            if pose.visible is not None and not pose.visible[k]:
-                hole = cv2.circle(np.zeros(drawn.shape[:2], dtype=np.uint8), place, max(1, round(2 * unit)), 1, -1)
-                drawn[hole > 0] = ground[hole > 0]
-    return drawn
+    return draw_skeleton(
+        ground,
+        pose.joints,
+        pose.keypoints_px,
+        shown=pose.scores >= min_score,
+        visible=pose.visible,
+        side_px=pose.crop.side_px,
+    )
+
+
+def overlay_people(image: Image, poses: Sequence[PosePrediction]) -> Image:
+    """`overlay` of everybody in an image: first what glows, then the skeletons."""
+    ground = image
+    for pose in poses:
+        ground = _glow(ground, pose)
+    for pose in poses:
+        ground = overlay(ground, pose, heatmaps=False)
+    return ground
 
 
 def heatmap_png(heatmaps: NDArray[np.float32], joints: JointSet, *, side_px: int = 120) -> bytes:
@@ -193,17 +193,6 @@ def _glow(image: Image, pose: PosePrediction) -> Image:
     colours = cv2.applyColorMap(np.rint(spread * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     weight = 0.6 * spread[..., None]
     return np.rint(image * (1 - weight) + colours * weight).astype(np.uint8)
-
-
-def _pixel(point_px: NDArray[np.float32]) -> tuple[int, int]:
-    x, y = (round(float(part)) for part in np.clip(point_px, -20_000, 20_000))  # OpenCV draws in 16 bits
-    return x, y
-
-
-def _colour(joint: str) -> tuple[int, int, int]:
-    if joint.startswith("left_"):
-        return _LEFT
-    return _RIGHT if joint.startswith("right_") else _MIDDLE
 
 
 def _columns(count: int) -> int:

@@ -6,10 +6,11 @@ two streams' means. Source: Simonyan and Zisserman 2014, section 5.
 Axes: T frames or blocks of a clip, P crops of each, S side of a crop in px, C classes.
 """
 
+import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Literal
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pfa_core.clip_sample import ClipSample, sample_of
+from pfa_core.config.video_answers import Protocol
 from pfa_core.crops import corner_places
 from pfa_core.cuts import mirrored_blocks
 from pfa_core.flow import make_engine
@@ -28,6 +30,8 @@ from pfa_core.predictor import Image, Numerics, Predictor, channels_first
 
 Stream = Literal["appearance", "motion"]
 
+FAST_FRAMES, FAST_BLOCKS = 5, 2
+"""Most frames and blocks of flow that the protocol `fast` looks at."""
 CROPS = 10
 """Crops of a frame: four corners and the centre, and their mirrors."""
 _Map = Callable[[Tensor], Tensor]
@@ -69,6 +73,7 @@ class ActionPredictor(Predictor):
         assert isinstance(module, ActionNet | TwoStreamNet)
         self._appearance = module if isinstance(module, ActionNet) else module.appearance
         self._motion = module.motion if isinstance(module, TwoStreamNet) else None
+        self._centre_only = False
         super().__init__(module, config, numerics=numerics, device=device)
 
     def __call__(self, clip: Image | ClipSample) -> ActionPrediction:
@@ -84,6 +89,24 @@ class ActionPredictor(Predictor):
             look = self.look if stream == "appearance" else self.look_at_motion
             scores[stream] = torch.cat([look(part) for part in rows.split(_FRAMES)])
         return self.finish(scores)
+
+    def by(self, protocol: Protocol) -> "ActionPredictor":
+        """The predictor with the same network that looks at clips in this way: always the same one."""
+        return self if protocol == "crops250" else self._fast
+
+    @cached_property
+    def _fast(self) -> Self:
+        motion = self.settings.motion
+        fewer = None if motion is None else replace(motion, test_blocks=min(FAST_BLOCKS, motion.test_blocks))
+        fast = copy.copy(self)
+        fast.settings = replace(self.settings, test_frames=min(FAST_FRAMES, self.settings.test_frames), motion=fewer)
+        fast._centre_only = True
+        return fast
+
+    @property
+    def crops(self) -> int:
+        """Crops of a frame, at most: those of `look`."""
+        return 2 if self._centre_only else CROPS
 
     def sample(self, clip: Image) -> ClipSample:
         """What is looked at in an image (H, W, 3) or a clip (T, H, W, 3) of uint8 RGB."""
@@ -129,6 +152,7 @@ class ActionPredictor(Predictor):
         side = self.config.net.crop_px
         places = corner_places((rows.shape[2], rows.shape[3]), crop_px=side)
         bottom, right = places[3]
+        places = places[4:] if self._centre_only else places
         with torch.inference_mode():
             whole = normalise(rows[:, :, : bottom + side, : right + side].to(self.device)).to(self.dtype)
             scores = [net.score_crops(whole, places=places, crop_px=side)]

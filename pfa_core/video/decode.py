@@ -65,7 +65,7 @@ def read_frames(
 
 
 def read_from(
-    path: Path, first_frame: int, *, limits: DecodeLimits, short_side_px: int, enters: bool = True
+    path: Path, first_frame: int, *, limits: DecodeLimits, short_side_px: int | None, enters: bool = True
 ) -> Generator[TimedFrame, None, None]:
     """Yield the frames of a video from `first_frame` on, as `read_frames` would, each with its time.
 
@@ -73,7 +73,7 @@ def read_from(
         path: the file.
         first_frame: index of the first that is sent; of a shorter video there are none.
         limits: caps, as for `read_frames`. Time spent on frames that are not sent counts as waiting.
-        short_side_px: scale so that the shorter side has this length.
+        short_side_px: scale so that the shorter side has this length; None leaves the size.
         enters: decoding may begin at a key frame near by, where the file says which frame that is (`video/entry`).
             Files are wrong at times: who needs certainty compares a frame that it knows. False: decode from the start.
 
