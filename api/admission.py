@@ -13,11 +13,29 @@ from pfa_core.config.action import ActionConfig
 from pfa_core.config.pose import PoseConfig
 from pfa_core.config.tables import LEARNED, RANDOM
 from pfa_core.config.untrained import UntrainedConfig
-from pfa_core.errors import ConfigInvalid, DatasetUnsuitable, ModelDamaged, ModelUnsuitable, NoUsableVideos
+from pfa_core.config.video_answers import VideoPoseConfig
+from pfa_core.errors import (
+    ConfigInvalid,
+    DatasetUnsuitable,
+    ModelDamaged,
+    ModelUnsuitable,
+    NoUsableVideos,
+    VideoTooLarge,
+)
 from pfa_core.manifest import ModelConfig
 from pfa_store.datasets import Dataset, DatasetItem
 from pfa_store.models import ModelVersion
-from pfa_store.specs import EvaluateSpec, FinetuneSpec, FlowSpec, IndexSpec, PretrainSpec, Spec, TablesSpec, VideosSpec
+from pfa_store.specs import (
+    EvaluateSpec,
+    FinetuneSpec,
+    FlowSpec,
+    IndexSpec,
+    PredictSpec,
+    PretrainSpec,
+    Spec,
+    TablesSpec,
+    VideosSpec,
+)
 from pfa_store.store import Store
 from pfa_store.videos import Video
 
@@ -49,6 +67,8 @@ def admitted(spec: Spec, store: Store, *, left_out: Sequence[LeftOut] = ()) -> S
             return _index(spec, store)
         case TablesSpec():
             return _tables(spec, store, left_out)
+        case PredictSpec():
+            return _predict(spec, store)
     return spec
 
 
@@ -218,6 +238,23 @@ def _tables(spec: TablesSpec, store: Store, left_out: Sequence[LeftOut]) -> Spec
     for model in models.values():
         _need_same_backbone(config_of(model, store), config.pose, model.ref)
     return spec.model_copy(update={"init": {name: model.ref for name, model in models.items()}})
+
+
+def _predict(spec: PredictSpec, store: Store) -> Spec:
+    config = spec.resolve()
+    model = store.models.resolve(spec.model)
+    need_kind(model, spec.task)
+    step = config.frame_step if isinstance(config, VideoPoseConfig) else 1
+    num_frames = sum(-(-video.num_frames // step) for video, _ in _videos(spec, store))
+    most = store.settings.max_predict_frames
+    if num_frames > most:
+        raise VideoTooLarge(
+            f"The job would look at {num_frames} frames; at most {most} are allowed. Send fewer videos"
+            + (", or raise config.frame_step." if spec.task == "pose" else "."),
+            value=num_frames,
+            most=most,
+        )
+    return spec.model_copy(update={"model": model.ref})
 
 
 def _refuse_config(spec: Spec) -> None:

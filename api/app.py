@@ -22,6 +22,7 @@ from api.routers import (
     datasets,
     health,
     job_files,
+    job_predictions,
     job_requests,
     jobs,
     models,
@@ -84,7 +85,8 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
     openapi.install(app)
     for module in (
         predict, retrieve,  # routes are tried in this order, and these are asked most
-        videos, uploads, datasets, jobs, job_requests, job_files, models, collections, webhooks, workers, health,
+        videos, uploads, datasets, jobs, job_requests, job_files, job_predictions, models, collections, webhooks,
+        workers, health,
     ):  # fmt: skip
         app.include_router(module.router)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)

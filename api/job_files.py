@@ -12,6 +12,8 @@ MEDIA_TYPES = {
     ".md": "text/markdown; charset=utf-8",
     ".csv": "text/csv; charset=utf-8",
     ".png": "image/png",
+    ".jsonl": "application/x-ndjson",
+    ".mp4": "video/mp4",
 }
 """By suffix; anything else is application/octet-stream."""
 

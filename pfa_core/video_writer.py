@@ -1,6 +1,7 @@
 """Making a video: H.264 in MP4, or VP9 where PyAV comes without an H.264 encoder. Browsers play both.
 
-Frames are made here, not by strangers, so that this needs no sandbox.
+Frames are made here, not by strangers, so that this needs no sandbox. The same frames may give other bytes another
+time: libx264 chose otherwise in some of twenty runs, and what was decoded again differed by its coding noise.
 """
 
 from fractions import Fraction

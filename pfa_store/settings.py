@@ -39,6 +39,10 @@ class Settings(BaseSettings):
     max_clip_frames: int = Field(
         default=3000, gt=0, description="Longest clip that /predict/action answers at once, frames"
     )
+    max_predict_frames: int = Field(
+        default=200_000, gt=0, description="Most frames that one prediction job looks at, all its videos together"
+    )
+    max_images: int = Field(default=32, ge=1, description="Most images of one call of /predict/pose")
     decode_timeout_s: float = Field(default=600, gt=0, description="Wall-clock limit of decoding one video, seconds")
     decode_memory_bytes: int = Field(default=4 * 2**30, gt=0, description="Address space of a decoding process, bytes")
     min_free_bytes: int = Field(

@@ -19,6 +19,7 @@ from pfa_core.config.ranking import RankingConfig
 from pfa_core.config.steady import SteadyConfig
 from pfa_core.config.tables import TablesConfig
 from pfa_core.config.untrained import UntrainedConfig
+from pfa_core.config.video_answers import VideoActionConfig, VideoPoseConfig
 from pfa_core.errors import ConfigInvalid
 
 C = TypeVar("C")
@@ -42,7 +43,7 @@ def _not_random(name: str) -> str:
 NewModelName = Annotated[Name, AfterValidator(_not_random)]
 Preset = Literal["small", "paper"]
 Objective = Literal["motion", "ranking", "steady", "random"]
-JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index", "tables"]
+JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index", "tables", "predict"]
 Queue = Literal["flow", "train"]
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 
@@ -53,6 +54,7 @@ QUEUE_OF: dict[JobKind, Queue] = {
     "finetune": "train",
     "evaluate": "train",
     "tables": "train",
+    "predict": "flow",  # as `index`, whose work is of the same kind: decode, and look; not to wait behind trainings
 }
 
 
@@ -167,6 +169,16 @@ class TablesSpec(VideosSpec):
         return resolve(base, {"first_seed": self.seed, **self.config, "initialisations": names})
 
 
+class PredictSpec(VideosSpec):
+    """Find the poses, or the actions, of videos with a model: frame by frame, or second by second."""
+
+    task: Literal["pose", "action"]
+    model: ModelRef
+
+    def resolve(self) -> VideoPoseConfig | VideoActionConfig:
+        return resolve(VideoPoseConfig() if self.task == "pose" else VideoActionConfig(), self.config)
+
+
 SPEC_OF: dict[JobKind, type[Spec]] = {
     "flow": FlowSpec,
     "pretrain": PretrainSpec,
@@ -174,6 +186,7 @@ SPEC_OF: dict[JobKind, type[Spec]] = {
     "evaluate": EvaluateSpec,
     "index": IndexSpec,
     "tables": TablesSpec,
+    "predict": PredictSpec,
 }
 
 _PACK_PRESETS = {"small": pretrain.small(), "paper": pretrain.paper()}

@@ -33,6 +33,7 @@ HANDLERS: Mapping[JobKind, str] = {
     "evaluate": "workers.handlers.evaluate",
     "index": "workers.handlers.index",
     "tables": "workers.handlers.tables",
+    "predict": "workers.handlers.predict",
 }
 """Each module has one `handle`; it is imported only when its job comes."""
 

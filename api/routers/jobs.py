@@ -37,6 +37,7 @@ SUMMARY: dict[JobKind, str] = {
     "evaluate": "Score a pose or an action model",
     "index": "Fill a collection with fc6 features",
     "tables": "Compare initialisations under one budget: the paper's tables with intervals over seeds",
+    "predict": "Find the poses of videos frame by frame, or their actions second by second",
 }
 
 EXAMPLE: dict[JobKind, dict[str, Any]] = {
@@ -58,6 +59,12 @@ EXAMPLE: dict[JobKind, dict[str, Any]] = {
         "frames_of": ["labelled-clips"],
         "init": {"motion": "walker@1"},
         "config": {"seeds": 3},
+    },
+    "predict": {
+        "task": "pose",
+        "model": "joints@production",
+        "videos": ["vid_..."],
+        "config": {"detect": "hog", "frame_step": 2, "smoothing": "one_euro"},
     },
 }
 

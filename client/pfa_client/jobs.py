@@ -12,7 +12,7 @@ from pfa_client.records import Job, JobCheckpoint, JobEvent, JobFile, Worker, re
 from pfa_client.transport import Call
 from pfa_client.wire import Wire
 
-JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index", "tables"]
+JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index", "tables", "predict"]
 
 
 class JobCalls(Wire):
@@ -46,6 +46,14 @@ class JobCalls(Wire):
                 repeatable=True,
             )
         return reading.job(self._send(call).json())
+
+    def predict_video(self, video: PathLike, *, task: Literal["pose", "action"], model: str, **config: Any) -> Job:  # noqa: ANN401  # keys of the job's `config`
+        """Start a job that finds the poses or the actions of a video file; `predictions` has what it found."""
+        return self.start_job("predict", files=[video], task=task, model=model, config=config)
+
+    def predictions(self, job_id: str, *, video: str | None = None) -> Iterator[Mapping[str, Any]]:
+        """What a prediction job found: frames with their `people`, or windows with their `labels`, in order."""
+        return iter(self._pages(f"/jobs/{job_id}/predictions", video=video))
 
     def job(self, job_id: str) -> Job:
         """A job as it is now."""
