@@ -136,7 +136,17 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A problem document; `facts` are added as members of their own and never hide a standard one."""
-    body = {
+    body = problem_body(status, code=code, detail=detail, instance=instance, facts=facts)
+    content = json.dumps(body, default=str, ensure_ascii=False).encode("utf-8", "replace")
+    all_headers = {**_HEADERS_OF.get(status, {}), **(headers or {})}
+    return Response(content, status_code=status.value, media_type=MEDIA_TYPE, headers=all_headers)
+
+
+def problem_body(
+    status: Status, *, code: str, detail: str, instance: str, facts: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """The members of a problem document."""
+    return {
         **(facts or {}),
         "type": f"/problems/{code}",
         "title": status.phrase,
@@ -145,9 +155,6 @@ def problem(
         "detail": detail,
         "instance": instance,
     }
-    content = json.dumps(body, default=str, ensure_ascii=False).encode("utf-8", "replace")
-    all_headers = {**_HEADERS_OF.get(status, {}), **(headers or {})}
-    return Response(content, status_code=status.value, media_type=MEDIA_TYPE, headers=all_headers)
 
 
 def status_of(error: PfaError) -> Status:

@@ -1,6 +1,6 @@
-"""The one file of a prediction, sent as a form or as the body itself, with its parameters from query and form."""
+"""The files of a prediction, sent as a form or as the body itself, with its parameters from query and form."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,50 @@ class Received(Generic[M]):
         return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
 
 
+@dataclass(frozen=True, slots=True)
+class ReceivedMany(Generic[M]):
+    """Files, until the request ends."""
+
+    files: Sequence[Received[M]]
+    """At least one."""
+    params: M
+    several: bool
+    """Whether they came in the field `files`, which may have any number."""
+
+
+@asynccontextmanager
+async def received_files(
+    request: Request, params: type[M], *, files: Files, max_bytes: int, max_files: int
+) -> AsyncIterator[ReceivedMany[M]]:
+    """As `received_file`, or several files in the field `files` of a form.
+
+    Raises:
+        PayloadTooLarge: more than `max_files`; as `received_file` otherwise.
+    """
+    if not is_multipart(request):
+        async with received_file(request, params, files=files, max_bytes=max_bytes) as sent:
+            yield ReceivedMany([sent], sent.params, several=False)
+        return
+    limits = FormLimits(
+        files=frozenset({"file", "files"}),
+        fields=frozenset(params.model_fields),
+        max_file_bytes=max_bytes,
+        max_files=max_files,
+        in_memory_bytes=IN_MEMORY_BYTES,
+    )
+    async with received_form(request, files=Files(files.root), limits=limits) as form:
+        several = form.files_of("files")
+        if several and form.files_of("file"):
+            raise RequestInvalid("Send `file` or `files`, not both.", field="files")
+        found = several or [form.only_file("file")]
+        checked = validated({**_query(request), **form.fields}, params, where="parameters")
+        received = []
+        for file in found:
+            _refuse_empty(file.num_bytes)
+            received.append(Received(file.content, file.filename or "file", checked))
+        yield ReceivedMany(received, checked, several=bool(several))
+
+
 @asynccontextmanager
 async def received_file(
     request: Request, params: type[M], *, files: Files, max_bytes: int
@@ -55,7 +99,7 @@ async def received_file(
         RequestInvalid: an empty file, or a parameter that cannot be used.
         PayloadTooLarge: over `max_bytes`.
     """
-    query = dict(request.query_params)
+    query = _query(request)
     if is_multipart(request):
         limits = FormLimits(
             files=frozenset({"file"}),
@@ -74,6 +118,12 @@ async def received_file(
         checked = validated(query, params, where="query")
         async with _received_body(request, files=files, max_bytes=max_bytes) as content:
             yield Received(content, "file", checked)
+
+
+def _query(request: Request) -> dict[str, str]:
+    """The query; `box`, which may be given again, with `;` between."""
+    boxes = request.query_params.getlist("box")
+    return {**request.query_params, **({"box": ";".join(boxes)} if boxes else {})}
 
 
 @asynccontextmanager

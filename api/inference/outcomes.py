@@ -3,6 +3,7 @@
 Axes: D length of a feature.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from api.admission import Use
 from pfa_core.people import Box
 from pfa_core.predict import ActionPrediction, PosePrediction
 from pfa_core.retrieval import Neighbour
+from pfa_core.skeleton import JointSet
 
 Image = NDArray[np.uint8]
 """(H, W, 3) RGB; of a clip (T, H, W, 3)."""
@@ -51,13 +53,25 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PosedPerson:
+    """A person of an image."""
+
+    box: Box | None
+    """None: the whole image."""
+    score: float | None
+    """Of the people detector; None: nobody was looked for."""
+    prediction: PosePrediction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoseAnswer:
-    """The pose in an image, with the image itself for those who draw it."""
+    """The poses in an image, with the image itself for those who draw it."""
 
     model: str
+    file: str
     image: Image
-    box: Box | None
-    prediction: PosePrediction
+    joints: JointSet
+    people: Sequence[PosedPerson]
     timing: Timing
 
 

@@ -1,6 +1,7 @@
 """From what was sent to what networks take in. Everything here runs in threads, beside the event loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +11,7 @@ from pfa_core.clips import LabelledClip
 from pfa_core.crops import PersonCrop
 from pfa_core.images import read_image
 from pfa_core.people import Box
+from pfa_core.person_finder import find_people
 from pfa_core.predict import ActionPredictor, FeatureExtractor, PosePredictor, Prepared
 from pfa_core.video.limits import DecodeLimits
 from pfa_store.files import disk_errors
@@ -41,6 +43,42 @@ def prepared_image(
     """
     image = image_of(read, settings=settings)
     return image, predictor.prepare(image, box=box)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageOf:
+    """An image that was sent, and whose poses in it are wanted."""
+
+    read: ReadFile
+    file: str
+    boxes: Sequence[Box]
+    """Empty: the whole image, or those whom `detect` finds."""
+    detect: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedPeople:
+    """An image, and the crops of the people in it."""
+
+    image: Image
+    people: Sequence[tuple[Box | None, float | None, Prepared[PersonCrop]]]
+    """Box, score of the detector, crop."""
+
+
+def prepared_people(predictor: PosePredictor, asked: ImageOf, *, settings: Settings) -> PreparedPeople:
+    """Decode an image and cut the crops of its people, whom the detector finds where that is asked for.
+
+    Raises:
+        BoxOutsideImage: a box does not touch the image; as `image_of` otherwise.
+    """
+    image = image_of(asked.read, settings=settings)
+    who: Sequence[tuple[Box | None, float | None]]
+    if asked.detect:
+        who = [(found.box, found.score) for found in find_people(image)]
+    else:
+        who = [(box, None) for box in asked.boxes] or [(None, None)]
+    people = [(box, score, predictor.prepare(image, box=box)) for box, score in who]
+    return PreparedPeople(image=image, people=people)
 
 
 def image_sample(predictor: ActionPredictor, read: ReadFile, *, settings: Settings) -> ClipSample:

@@ -6,7 +6,7 @@ Axes: N rows, T frames.
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -32,16 +32,27 @@ from api.inference.outcomes import (
     Timing,
     Version,
 )
-from api.inference.pictures import ReadFile, clip_sample, image_sample, prepared_image
+from api.inference.people import finished_poses
+from api.inference.pictures import (
+    ImageOf,
+    PreparedPeople,
+    ReadFile,
+    clip_sample,
+    image_sample,
+    prepared_image,
+    prepared_people,
+)
 from api.metrics import Metrics
 from api.recall import Recall
 from pfa_core.clip_sample import ClipSample
+from pfa_core.config.video_answers import Protocol
 from pfa_core.devices import device_of, fast_in_bf16
+from pfa_core.errors import InputError
 from pfa_core.figures import filters_png
 from pfa_core.models import load_model
 from pfa_core.people import Box
 from pfa_core.predict import ActionPredictor, FeatureExtractor, Numerics, PosePredictor
-from pfa_core.predict_action import CROPS, Stream
+from pfa_core.predict_action import Stream
 from pfa_core.retrieval import GalleryIndex, Neighbour
 from pfa_store.collections import Collection as Gallery
 from pfa_store.errors import ModelNotFound
@@ -121,46 +132,46 @@ class Inference:
         finally:
             self._num_inside -= 1
 
-    async def pose(self, read: ReadFile, *, ref: str, box: Box | None) -> PoseAnswer:
-        """The pose of the person in an image, or in a box of it.
+    async def poses(self, asked: Sequence[ImageOf], *, ref: str) -> list[PoseAnswer | InputError]:
+        """The poses of the people in images, or why an image cannot be used; all crops go through the network together.
 
         Raises:
             ModelNotFound, ModelUnsuitable, ModelDamaged: from the model.
-            InputError: from the image or the box.
             QueueFull: too much waits already.
         """
-        timing = Timing()
         version, predictor = await self._host.get(Asked("pose", ref))
         assert isinstance(predictor, PosePredictor)
-        work = partial(prepared_image, predictor, read, box=box, settings=self._settings)
-        image, prepared = await self._decoded(self._image_threads, work, timing)
-        rows = await self._rows(predictor.forward, prepared.rows_u8, timing)
-        prediction = predictor.finish(rows, prepared.place)
-        return PoseAnswer(model=version.ref, image=image, box=box, prediction=prediction, timing=timing)
-
-    async def image_action(self, read: ReadFile, *, ref: str) -> ActionAnswer:
-        """The action in an image. Raises: as `pose`."""
         timing = Timing()
-        version, predictor = await self._action_model(ref)
+        works = [partial(prepared_people, predictor, one, settings=self._settings) for one in asked]
+        decoded = [self._decoded(self._image_threads, work, timing) for work in works]
+        looked = await asyncio.gather(*decoded, return_exceptions=True)
+        crops = [crop.rows_u8 for one in looked if isinstance(one, PreparedPeople) for _, _, crop in one.people]
+        rows = await self._rows(predictor.forward, torch.cat(crops), timing) if crops else None
+        return finished_poses(predictor, asked, looked, rows, model=version.ref, timing=timing)
+
+    async def image_action(self, read: ReadFile, *, ref: str, protocol: Protocol) -> ActionAnswer:
+        """The action in an image. Raises: as `poses`; InputError: from the image."""
+        timing = Timing()
+        version, predictor = await self._action_model(ref, protocol)
         work = partial(image_sample, predictor, read, settings=self._settings)
         sample = await self._decoded(self._image_threads, work, timing)
         return await self._action(version, predictor, sample, timing)
 
-    async def clip_action(self, content: Path | bytes, *, name: str, ref: str) -> ActionAnswer:
+    async def clip_action(self, content: Path | bytes, *, name: str, ref: str, protocol: Protocol) -> ActionAnswer:
         """The action in a video, which only the sandbox opens.
 
         Raises:
-            VideoTooLarge: over the limits for an answer at once; as `pose` otherwise.
+            VideoTooLarge: over the limits for an answer at once; as `image_action` otherwise.
         """
         timing = Timing()
-        version, predictor = await self._action_model(ref)
+        version, predictor = await self._action_model(ref, protocol)
         scratch = self._store.files.root / "tmp"
         work = partial(clip_sample, predictor, content, name=name, settings=self._settings, scratch=scratch)
         sample = await self._decoded(self._clip_threads, work, timing)
         return await self._action(version, predictor, sample, timing)
 
     async def features(self, read: ReadFile, *, ref: str, box: Box | None = None) -> FeatureAnswer:
-        """The fc6 feature of an image, or of a box of it. Raises: as `pose`."""
+        """The fc6 feature of an image, or of a box of it. Raises: as `image_action`."""
         timing = Timing()
         version, predictor = await self._host.get(Asked("features", ref))
         assert isinstance(predictor, FeatureExtractor)
@@ -174,7 +185,7 @@ class Inference:
 
         Raises:
             CollectionNotReady: it was never filled.
-            IndexDamaged: it does not read; as `pose` otherwise.
+            IndexDamaged: it does not read; as `features` otherwise.
         """
         folder = self._store.collections.folder(collection)
         if folder is None:
@@ -193,16 +204,16 @@ class Inference:
         module, _ = load_model(self._store.models.folder(model))
         return filters_png(module)
 
-    async def _action_model(self, ref: str) -> tuple[Version, ActionPredictor]:
+    async def _action_model(self, ref: str, protocol: Protocol) -> tuple[Version, ActionPredictor]:
         version, predictor = await self._host.get(Asked("action", ref))
         assert isinstance(predictor, ActionPredictor)
-        return version, predictor
+        return version, predictor.by(protocol)
 
     async def _action(
         self, version: Version, predictor: ActionPredictor, sample: ClipSample, timing: Timing
     ) -> ActionAnswer:
         """A row is a frame, or a block of flow, in all its crops, so fewer of them make a batch."""
-        at_once = max(1, self._settings.max_batch // CROPS)
+        at_once = max(1, self._settings.max_batch // predictor.crops)
         scores: dict[Stream, Tensor] = {}
         for stream, rows in predictor.rows_of(sample).items():
             look = predictor.look if stream == "appearance" else predictor.look_at_motion

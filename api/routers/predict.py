@@ -1,8 +1,9 @@
 """Poses, actions and features of images and short videos."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Request, Response, Security
 from starlette.concurrency import run_in_threadpool
@@ -10,14 +11,31 @@ from starlette.concurrency import run_in_threadpool
 from api.admission import Use, default_model
 from api.auth import Caller, caller
 from api.deps import Services, ServiceSet
-from api.inference import answers
+from api.errors import MediaUnsupported, NotAcceptable, PayloadTooLarge
+from api.inference import answers as written
 from api.inference.outcomes import PoseAnswer
+from api.inference.pictures import ImageOf
+from api.later import ADVICE, LATER, PREFER_PARAMETER, Wanted, accepted, is_video, wants_later
 from api.negotiation import chosen
 from api.openapi import form_body, problems, query_parameters, raw_body, request_body
 from api.patience import unless_gone
-from api.received import received_file
-from api.schemas.predict import ActionRead, FeatureParams, FeaturesRead, ModelParams, PoseParams, PoseRead
+from api.problems import problem_body, status_of
+from api.received import Received, ReceivedMany, received_file, received_files
+from api.repeats import IdempotencyKey
+from api.schemas.predict import (
+    ActionParams,
+    ActionRead,
+    FeatureParams,
+    FeaturesRead,
+    ImagePoseRead,
+    ModelParams,
+    PoseParams,
+    PoseRead,
+    PosesRead,
+)
+from api.schemas.problem import Problem
 from api.sent import is_image
+from pfa_core.errors import InputError, PfaError, VideoTooLarge
 
 router = APIRouter(prefix="/predict", tags=["predict"])
 T = TypeVar("T")
@@ -36,80 +54,154 @@ REFUSALS = problems(404, 413, 415, 507)
 
 @router.post(
     "/pose",
-    response_model=PoseRead,
+    response_model=PoseRead | PosesRead,
     responses={
-        **problems(404, 406, 413, 415, 507),
+        **problems(404, 406, 409, 413, 415, 507),
+        **LATER,
         200: {
-            "description": "The pose, in the format asked for",
+            "description": "The poses, in the format asked for; of several images `PosesRead`",
             "headers": {"Server-Timing": {"schema": {"type": "string"}, "description": "decode, queue, model: ms"}},
             "content": {media_type: {} for media_type in list(POSE_FORMATS.values())[1:]},
         },
     },
     openapi_extra=request_body(
         form_body(
-            files={"file": "JPEG, PNG or WebP"},
-            many=False,
-            fields={"model": "As in the query", "box": "As in the query", "heatmaps": "As in the query"},
-            required=("file",),
+            files={"files": "Instead of `file`: several images, answered together", "file": "JPEG, PNG or WebP"},
+            many=True,
+            fields=dict.fromkeys(PoseParams.model_fields, "As in the query"),
         ),
-        raw_body(*IMAGES),
-        parameters=query_parameters(PoseParams),
+        raw_body(*IMAGES, *VIDEOS),
+        parameters=[*query_parameters(PoseParams), PREFER_PARAMETER],
     ),
 )
-async def predict_pose(request: Request, services: Services, _who: Predicting) -> Response:
-    """The joints of the person in an image, or in a `box` of it; as JSON, COCO JSON, numpy archive or drawing."""
-    inference = services.inference
+async def predict_pose(
+    request: Request, services: Services, who: Predicting, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """The joints of the people in an image, or in several; as JSON, COCO JSON, numpy archive or drawing.
+
+    Who they are: each `box`, or whom `detect` finds, else one person whom the whole image shows. Several images
+    (`files`) answer as JSON or COCO JSON; one that cannot be used has its own `problem` there.
+    """
+    inference, settings, later = services.inference, services.settings, wants_later(request)
     inference.need_room()
-    async with received_file(
-        request, PoseParams, files=services.store.files, max_bytes=services.settings.max_image_bytes
-    ) as sent:
-        wanted = chosen(request.headers.get("accept"), sent.params.format, POSE_FORMATS)
-        ref = await _ref(sent.params, "pose", services)
-        work = partial(inference.pose, sent.data, ref=ref, box=sent.params.box)
-        answer = await answered(request, services, work)
-        if wanted == "json" and not sent.params.heatmaps:  # so little that a thread would cost more
-            content = _POSE_WRITERS[wanted](answer, sent.params)
+    with advising(PayloadTooLarge, f"A video is not answered at once: {ADVICE}"):
+        async with received_files(
+            request,
+            PoseParams,
+            files=services.store.files,
+            max_bytes=max(settings.max_image_bytes, settings.max_video_bytes if later else 0),
+            max_files=settings.max_images,
+        ) as sent:
+            wanted = chosen(request.headers.get("accept"), sent.params.format, POSE_FORMATS)
+            ref = await _ref(sent.params, "pose", services)
+            first = sent.files[0]
+            if not sent.several and is_video(first.head()):
+                if not later:
+                    raise MediaUnsupported(f"This is a video, and no image. {ADVICE}")
+                config = {"boxes": sent.params.box, "detect": sent.params.detect or "off"}
+                return await accepted(_later("pose", ref, config, first, idempotency_key), services, who)
+            return await _poses(request, services, sent, ref=ref, wanted=wanted)
+
+
+async def _poses(
+    request: Request, services: ServiceSet, sent: ReceivedMany[PoseParams], *, ref: str, wanted: str
+) -> Response:
+    if sent.several and wanted not in ("json", "coco"):
+        raise NotAcceptable(f"Several images answer as JSON or COCO JSON, not as {POSE_FORMATS[wanted]}.")
+    params = sent.params
+    asked = [
+        ImageOf(
+            read=file.data, file=file.name if sent.several else "image", boxes=params.box,
+            detect=params.detect is not None,
+        )
+        for file in sent.files
+    ]  # fmt: skip
+    answers = await answered(request, services, partial(services.inference.poses, asked, ref=ref))
+    found = [answer for answer in answers if isinstance(answer, PoseAnswer)]
+    if not sent.several and isinstance(answers[0], PfaError):
+        raise answers[0]
+    write = partial(_several_json, sent, answers, instance=request.url.path) if sent.several else None
+    if wanted == "coco" or write is None:
+        write = partial(_POSE_WRITERS[wanted], found, params)
+    little = wanted == "json" and not sent.several and not params.heatmaps  # so that a thread would cost more
+    content = write() if little else await run_in_threadpool(write)
+    timing = {"Server-Timing": found[0].timing.header()} if found else {}
+    return Response(content, media_type=POSE_FORMATS[wanted], headers=timing)
+
+
+def _several_json(
+    sent: ReceivedMany[PoseParams], answers: Sequence[PoseAnswer | InputError], *, instance: str
+) -> bytes:
+    items = []
+    for file, answer in zip(sent.files, answers, strict=True):
+        if isinstance(answer, PoseAnswer):
+            pose = written.pose_read(answer, heatmaps=sent.params.heatmaps)
+            items.append(ImagePoseRead(file=file.name, pose=pose))
         else:
-            content = await run_in_threadpool(_POSE_WRITERS[wanted], answer, sent.params)
-    return Response(content, media_type=POSE_FORMATS[wanted], headers={"Server-Timing": answer.timing.header()})
+            body = problem_body(status_of(answer), code=answer.code, detail=str(answer), instance=instance)
+            items.append(ImagePoseRead(file=file.name, problem=Problem.model_validate(body)))
+    return PosesRead(items=items).model_dump_json().encode()
 
 
-_POSE_WRITERS: dict[str, Callable[[PoseAnswer, PoseParams], bytes]] = {
-    "json": lambda answer, params: answers.pose_read(answer, heatmaps=params.heatmaps).model_dump_json().encode(),
-    "png": lambda answer, _params: answers.pose_png(answer),
-    "npz": lambda answer, _params: answers.pose_npz(answer),
-    "coco": lambda answer, _params: answers.pose_coco(answer),
+_POSE_WRITERS: dict[str, Callable[[Sequence[PoseAnswer], PoseParams], bytes]] = {
+    "json": lambda found, params: written.pose_read(found[0], heatmaps=params.heatmaps).model_dump_json().encode(),
+    "png": lambda found, _params: written.pose_png(found[0]),
+    "npz": lambda found, _params: written.pose_npz(found[0]),
+    "coco": lambda found, _params: written.pose_coco(found),
 }
 
 
 @router.post(
     "/action",
-    responses=REFUSALS,
+    response_model=ActionRead,
+    responses={**problems(404, 409, 413, 415, 507), **LATER},
     openapi_extra=request_body(
         form_body(
             files={"file": "An image, or a short video"},
             many=False,
-            fields={"model": "As in the query"},
+            fields=dict.fromkeys(ActionParams.model_fields, "As in the query"),
             required=("file",),
         ),
         raw_body(*IMAGES, *VIDEOS),
-        parameters=query_parameters(ModelParams),
+        parameters=[*query_parameters(ActionParams), PREFER_PARAMETER],
     ),
 )
-async def predict_action(request: Request, response: Response, services: Services, _who: Predicting) -> ActionRead:
-    """The action in an image or a short video: labels with probabilities, highest first."""
+async def predict_action(
+    request: Request, services: Services, who: Predicting, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """The action in an image or a short video: labels with probabilities, highest first. A long video becomes a job."""
     inference, settings = services.inference, services.settings
     max_bytes = max(settings.max_image_bytes, settings.max_video_bytes)
     inference.need_room()
-    async with received_file(request, ModelParams, files=services.store.files, max_bytes=max_bytes) as sent:
-        ref = await _ref(sent.params, "action", services)
+    async with received_file(request, ActionParams, files=services.store.files, max_bytes=max_bytes) as sent:
+        params = sent.params
+        ref = await _ref(params, "action", services)
         if is_image(sent.head()):
-            work = partial(inference.image_action, sent.data, ref=ref)
+            work = partial(inference.image_action, sent.data, ref=ref, protocol=params.protocol)
+        elif wants_later(request) and is_video(sent.head()):
+            config = {"protocol": params.protocol, **({} if params.top is None else {"top": params.top})}
+            return await accepted(_later("action", ref, config, sent, idempotency_key), services, who)
         else:
-            work = partial(inference.clip_action, sent.content, name=sent.name, ref=ref)
-        answer = await answered(request, services, work)
-    response.headers["Server-Timing"] = answer.timing.header()
-    return answers.action_read(answer)
+            work = partial(inference.clip_action, sent.content, name=sent.name, ref=ref, protocol=params.protocol)
+        with advising(VideoTooLarge, f"Or: {ADVICE}"):
+            answer = await answered(request, services, work)
+    content = written.action_read(answer, top=params.top).model_dump_json()
+    return Response(content, media_type="application/json", headers={"Server-Timing": answer.timing.header()})
+
+
+def _later(
+    task: Literal["pose", "action"], ref: str, config: dict[str, Any], sent: Received[Any], key: str | None
+) -> Wanted:
+    return Wanted(task=task, model=ref, config=config, content=sent.content, name=sent.name, idempotency_key=key)
+
+
+@contextmanager
+def advising(kind: type[PfaError], advice: str) -> Iterator[None]:
+    """Errors of this kind also say what else to do."""
+    try:
+        yield
+    except kind as error:
+        raise kind(f"{error} {advice}", **error.facts) from error
 
 
 @router.post(
@@ -137,7 +229,7 @@ async def predict_features(request: Request, response: Response, services: Servi
         work = partial(inference.features, sent.data, ref=ref, box=sent.params.box)
         answer = await answered(request, services, work)
     response.headers["Server-Timing"] = answer.timing.header()
-    return answers.features_read(answer)
+    return written.features_read(answer)
 
 
 async def answered(request: Request, services: ServiceSet, work: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -1,9 +1,11 @@
 """What predictions are asked for and answered with. Parameters arrive as text, in the query or in a form."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from api.schemas.problem import Problem
+from pfa_core.config.video_answers import MAX_PEOPLE, Protocol
 from pfa_store.specs import ModelRef, Name
 
 
@@ -15,6 +17,17 @@ Box = Annotated[
     tuple[float, float, float, float],
     BeforeValidator(_four_numbers),
     Field(description="x,y,width,height of the person in px of the image"),
+]
+
+
+def _boxes(value: object) -> object:
+    return tuple(filter(None, value.split(";"))) if isinstance(value, str) else value
+
+
+Boxes = Annotated[
+    tuple[Box, ...],
+    BeforeValidator(_boxes),
+    Field(max_length=MAX_PEOPLE, description=f"x,y,width,height in px; up to {MAX_PEOPLE} people with `;` between"),
 ]
 PoseFormat = Literal["json", "png", "npz", "coco"]
 
@@ -35,11 +48,32 @@ class FeatureParams(ModelParams):
     box: Box | None = None
 
 
-class PoseParams(FeatureParams):
+class PoseParams(ModelParams):
     """What `/predict/pose` takes."""
 
+    box: Boxes = Field((), description="Person regions x,y,width,height in px of the image, with `;` between several")
+    detect: Literal["hog"] | None = Field(
+        None, description="Find the people: `hog`, OpenCV's detector of upright people. Not together with `box`"
+    )
     heatmaps: bool = Field(False, description="Send the heatmaps too")
     format: PoseFormat | None = Field(None, description="Wins over the Accept header")
+
+    @model_validator(mode="after")
+    def _box_or_detect(self) -> Self:
+        if self.box and self.detect is not None:
+            raise ValueError("give box or detect, not both")
+        return self
+
+
+class ActionParams(ModelParams):
+    """What `/predict/action` takes."""
+
+    top: int | None = Field(None, ge=1, description="Only so many labels, the likeliest; all where it is left out")
+    protocol: Protocol = Field(
+        "crops250",
+        description="`crops250`: the paper's test, 25 frames in 10 crops each; `fast`: at most 5 of those frames, in"
+        " their centre and its mirror",
+    )
 
 
 class RetrieveParams(BaseModel):
@@ -77,16 +111,41 @@ class HeatmapsRead(BaseModel):
     )
 
 
+class PersonPoseRead(BaseModel):
+    """The pose of one person of an image."""
+
+    box: tuple[float, float, float, float] | None = Field(description="Asked for, or found; null: the whole image")
+    score: float | None = Field(description="Of the people detector; null: nobody was looked for")
+    keypoints: list[KeypointRead]
+    heatmaps: HeatmapsRead | None = None
+
+
 class PoseRead(BaseModel):
-    """The pose of the person in an image."""
+    """The poses of the people in an image: `box`, `keypoints` and `heatmaps` are those of the first of `people`."""
 
     model: str = Field(description="`name@version` that answered")
     width_px: int
     height_px: int
-    box: tuple[float, float, float, float] | None = Field(description="The box that was asked for")
+    box: tuple[float, float, float, float] | None = Field(description="As of the first of `people`")
     joints: list[str]
-    keypoints: list[KeypointRead]
-    heatmaps: HeatmapsRead | None = None
+    keypoints: list[KeypointRead] = Field(description="As of the first of `people`; empty: nobody was found")
+    heatmaps: HeatmapsRead | None = Field(None, description="As of the first of `people`")
+    people: list[PersonPoseRead] = Field(description="In the order of `box`, or of the detector's scores")
+    note: str | None = Field(None, description="Says so when nobody was found")
+
+
+class ImagePoseRead(BaseModel):
+    """What became of one of several images."""
+
+    file: str
+    pose: PoseRead | None = None
+    problem: Problem | None = Field(None, description="Why there is no pose")
+
+
+class PosesRead(BaseModel):
+    """The poses in several images, in the order sent."""
+
+    items: list[ImagePoseRead]
 
 
 class LabelRead(BaseModel):
@@ -95,7 +154,7 @@ class LabelRead(BaseModel):
 
 
 class ActionRead(BaseModel):
-    """Probabilities of action labels, highest first; they sum to 1."""
+    """Probabilities of action labels, highest first; all of them together sum to 1."""
 
     model: str = Field(description="`name@version` that answered")
     num_frames: int = Field(description="Frames that were looked at")
