@@ -1,12 +1,12 @@
 """Calls that predict from an image, and collections of poses to find neighbours in."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pfa_client import reading
 from pfa_client.files import part
-from pfa_client.records import Actions, Collection, Features, Neighbour, Pose, record
+from pfa_client.records import Actions, Collection, Features, ImagePose, Neighbour, Pose, record
 from pfa_client.transport import Call
 from pfa_client.wire import Wire
 
@@ -24,14 +24,31 @@ class PredictionCalls(Wire):
         wanted = {"model": model, "box": _box(box), "heatmaps": "true" if heatmaps else None}
         return reading.pose(self._send(_of_image("/predict/pose", image, wanted)).json())
 
+    def predict_poses(
+        self, images: Sequence[str | Path], *, model: str, boxes: Sequence[Box] = (), detect: str | None = None
+    ) -> list[ImagePose]:
+        """The poses in several images, in their order: a pose or a problem each. `detect="hog"` finds the people."""
+        wanted = {"model": model, "box": ";".join(filter(None, map(_box, boxes))) or None, "detect": detect}
+        call = Call(
+            method="POST",
+            path="/predict/pose",
+            params=wanted,
+            parts=lambda: [part("files", image) for image in images],
+            repeatable=True,
+        )
+        return [reading.image_pose(plain) for plain in self._send(call).json()["items"]]
+
     def predict_pose_overlay(self, image: Image, *, model: str, box: Box | None = None) -> bytes:
         """The image with its pose drawn over it, as PNG."""
         wanted = {"model": model, "box": _box(box)}
         return self._send(_of_image("/predict/pose", image, wanted, accept="image/png")).content
 
-    def predict_action(self, source: Image, *, model: str) -> Actions:
-        """The action in an image or in a short video."""
-        return reading.actions(self._send(_of_image("/predict/action", source, {"model": model})).json())
+    def predict_action(
+        self, source: Image, *, model: str, top: int | None = None, protocol: str | None = None
+    ) -> Actions:
+        """The action in an image or in a short video: all labels or the `top` likeliest; `protocol="fast"` is quick."""
+        wanted = {"model": model, "top": top, "protocol": protocol}
+        return reading.actions(self._send(_of_image("/predict/action", source, wanted)).json())
 
     def features(self, image: Image, *, model: str) -> Features:
         """The fc6 feature of an image."""

@@ -7,11 +7,13 @@ from pfa_client.records import (
     Actions,
     Dataset,
     Features,
+    ImagePose,
     Job,
     Keypoint,
     LeftOut,
     Model,
     ModelVersion,
+    PersonPose,
     Pose,
     Progress,
     Uploaded,
@@ -55,7 +57,19 @@ def model_version(plain: Json) -> ModelVersion:
 def pose(plain: Json) -> Pose:
     box = plain.get("box")
     keypoints = tuple(record(Keypoint, keypoint) for keypoint in plain["keypoints"])
-    return record(Pose, plain, keypoints=keypoints, box=None if box is None else tuple(box))
+    people = tuple(_person(person) for person in plain.get("people", ()))
+    return record(Pose, plain, keypoints=keypoints, box=None if box is None else tuple(box), people=people)
+
+
+def image_pose(plain: Json) -> ImagePose:
+    found = plain.get("pose")
+    return record(ImagePose, plain, pose=None if found is None else pose(found))
+
+
+def _person(plain: Json) -> PersonPose:
+    box = plain.get("box")
+    keypoints = tuple(record(Keypoint, keypoint) for keypoint in plain["keypoints"])
+    return record(PersonPose, plain, keypoints=keypoints, box=None if box is None else tuple(box))
 
 
 def actions(plain: Json) -> Actions:

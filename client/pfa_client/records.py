@@ -207,8 +207,19 @@ class Keypoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonPose:
+    """One person of an image."""
+
+    keypoints: tuple[Keypoint, ...]
+    box: tuple[float, float, float, float] | None = None
+    score: float | None = None
+    """Of the people detector, where somebody was looked for."""
+    heatmaps: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pose:
-    """The pose of the person in an image."""
+    """The poses of the people in an image; what is not in `people` is that of the first of them."""
 
     model: str
     width_px: int
@@ -217,6 +228,19 @@ class Pose:
     box: tuple[float, float, float, float] | None = None
     heatmaps: Mapping[str, Any] | None = None
     """`values` (K, h, w) nested lists and `cells_to_image` 2 x 3, where they were asked for."""
+    people: tuple[PersonPose, ...] = ()
+    note: str | None = None
+    """Says so when nobody was found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePose:
+    """What became of one of several images."""
+
+    file: str
+    pose: Pose | None = None
+    problem: Mapping[str, Any] | None = None
+    """The problem document of an image that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
