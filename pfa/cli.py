@@ -104,6 +104,15 @@ def tables(context: typer.Context) -> None:
     os.execve(sys.executable, command, {**TUNING, **os.environ})
 
 
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def predict(context: typer.Context) -> None:
+    """Poses, or actions, of images and videos, without a service. See predict --help."""
+    from pfa_store.tuning import TUNING
+
+    command = [sys.executable, "-m", "pfa.predict_cli", *context.args]
+    os.execve(sys.executable, command, {**TUNING, **os.environ})
+
+
 @app.command()
 def settings() -> None:
     """Print the environment variables that PFA reads, as a Markdown table."""
