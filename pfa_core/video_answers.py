@@ -73,9 +73,9 @@ def answer_poses(
     Raises:
         NoUsableVideos: not one of them decodes, or holds the boxes; the message has the first few reasons.
     """
-    total = sum(video_poses.num_looked_at(video, config) for video in videos)
+    counts = [video_poses.num_looked_at(video, config) for video in videos]
     work = partial(video_poses.posed, predictor=predictor, config=config, limits=limits)
-    found = yield from _worked_out(videos, work, places=places, phase="poses", total=total)
+    found = yield from _worked_out(videos, work, places=places, phase="poses", counts=counts)
     entries: list[Json] = []
     listed: list[tuple[Path, Json]] = []
     for number, video, pieces in found.videos:
@@ -105,9 +105,9 @@ def answer_actions(
     model: str,
 ) -> Generator[Progress, None, Answered]:
     """Judge what is done in videos and write it down. Raises: as `answer_poses`."""
-    total = sum(video_actions.num_windows(video, config) for video in videos)
+    counts = [video_actions.num_windows(video, config) for video in videos]
     work = partial(video_actions.acted, predictor=predictor, config=config, limits=limits)
-    found = yield from _worked_out(videos, work, places=places, phase="actions", total=total)
+    found = yield from _worked_out(videos, work, places=places, phase="actions", counts=counts)
     entries: list[Json] = []
     for number, video, pieces in found.videos:
         name = f"windows-{number:04d}.jsonl"
@@ -132,25 +132,24 @@ def _worked_out(
     *,
     places: Places,
     phase: str,
-    total: int,
+    counts: Sequence[int],
 ) -> Generator[Progress, None, _Found]:
+    """`counts`: what there is to do of each video."""
     found = _Found()
-    done = 0
-    for number, video in enumerate(videos, start=1):
+    done, total = 0, sum(counts)
+    for number, (video, count) in enumerate(zip(videos, counts, strict=True), start=1):
         yield Progress(phase=phase, step=done, total=total)
         steps = work(video, folder=places.work / f"{number:04d}")
-        of_this = 0
         try:
             while True:
-                of_this = next(steps)
-                yield Progress(phase=phase, step=min(total, done + of_this), total=total)
+                yield Progress(phase=phase, step=done + min(count, next(steps)), total=total)
         except StopIteration as end:
             found.videos.append((number, video, end.value))
         except InputError as error:
             found.left_out.append(LeftOut.of(error, name=video.name, path=video.path))
         finally:
             steps.close()
-        done += of_this
+        done += count
     if not found.videos:
         raise NoUsableVideos(
             f"None of the {len(videos)} videos can be used.{reasons(found.left_out)}", left_out=facts(found.left_out)
