@@ -8,11 +8,15 @@ from typing import Any
 import httpx
 import pytest
 
+from api.admission import admitted
 from pfa_client import Client
+from pfa_core.errors import VideoTooLarge
 from pfa_core.progress import run_to_end
 from pfa_core.skeleton import FLIC
 from pfa_store.job_record import Job
+from pfa_store.settings import Settings
 from pfa_store.specs import PredictSpec
+from pfa_store.store import Store
 from tests.integration.api.service import LABELS, Service
 from workers.handlers import predict
 from workers.work import Work
@@ -97,6 +101,22 @@ def test_files_can_be_fetched_and_the_video_played_from_its_middle(
         part = http.get(f"/jobs/{posed.id}/files/overlay-0001.mp4", headers={"Range": "bytes=100-199"})
     assert part.status_code == httpx.codes.PARTIAL_CONTENT
     assert part.content == whole[100:200]
+
+
+def test_a_job_that_would_look_at_too_many_frames_is_refused(tmp_path: Path, clips: dict[str, Path]) -> None:
+    store = Store.open(Settings(data_dir=tmp_path, min_free_bytes=0, max_predict_frames=30))
+    try:
+        Service("", "", store, 0).publish("poser", "pose")
+        videos = [
+            store.videos.add(io.BytesIO(clips[name].read_bytes()), filename=name)[0].id for name in ("one", "short")
+        ]
+        spec = PredictSpec(task="pose", model="poser", videos=videos)
+        with pytest.raises(VideoTooLarge, match=r"35 frames.*config\.frame_step"):
+            admitted(spec, store)
+        assert admitted(spec.model_copy(update={"config": {"frame_step": 2}}), store)
+        assert admitted(spec.model_copy(update={"videos": videos[:1]}), store)
+    finally:
+        store.close()
 
 
 def test_windows_of_actions(service: Service, client: Client, clips: dict[str, Path]) -> None:

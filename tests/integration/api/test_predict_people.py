@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pfa_client import Client
 from pfa_core.images import read_image
 from pfa_core.person_finder import find_people
 from pfa_core.predict import PosePredictor
@@ -148,6 +149,21 @@ def test_many_images_each_have_an_answer_or_a_problem(service: Service, predicto
     coco = ask(service, files=files, headers={"Accept": "application/vnd.coco+json"}).json()
     assert [image["file_name"] for image in coco["images"]] == [f"{n}.png" for n in range(20)]
     assert [one["image_id"] for one in coco["annotations"]] == list(range(1, 21))
+
+
+def test_the_client_asks_for_all_of_it(service: Service, client: Client, tmp_path: Path, model: ModelVersion) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    (tmp_path / "b.png").write_bytes(b"no image")
+    good, bad = client.predict_poses([tmp_path / "a.png", tmp_path / "b.png"], model="people-poser", boxes=BOXES)
+    assert good.pose is not None
+    assert [person.box for person in good.pose.people] == BOXES
+    assert good.pose.keypoints == good.pose.people[0].keypoints
+    assert bad.problem is not None
+    assert (bad.file, bad.pose, bad.problem["code"]) == ("b.png", None, "image_unreadable")
+    clip = media.clip(tmp_path / "clip.mp4")
+    job = client.predict_video(clip, task="pose", model="people-poser", detect="hog")
+    assert (job.kind, job.spec["config"]) == ("predict", {"detect": "hog"})
+    client.cancel(job.id)
 
 
 def test_many_images_are_bounded_and_have_no_drawing(service: Service, model: ModelVersion) -> None:

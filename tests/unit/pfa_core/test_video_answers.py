@@ -3,7 +3,9 @@
 import csv
 import itertools
 import json
+from collections import deque
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import torch
 
 from pfa_core.config.net import NetConfig
 from pfa_core.config.video_answers import VideoActionConfig, VideoPoseConfig
-from pfa_core.errors import BoxOutsideImage, ConfigInvalid, NoUsableVideos
+from pfa_core.errors import BoxOutsideImage, ConfigInvalid, NoUsableVideos, VideoUnreadable
 from pfa_core.manifest import ModelConfig
 from pfa_core.models import build
 from pfa_core.nets.preprocess import normalise_rgb
@@ -207,6 +209,57 @@ def test_files_of_poses_agree_with_each_other(tmp_path: Path, poser: PosePredict
     info = probe(out / entry["overlay"], limits=LIMITS)
     assert (info.num_frames, info.width_px, info.height_px) == (len(frames), 80, 64)
     assert info.fps == pytest.approx(25 / 4, rel=1e-2)
+
+
+def test_what_lies_before_the_damage_is_kept_and_the_damage_told(
+    tmp_path: Path, poser: PosePredictor, actor: ActionPredictor, clip: VideoSource
+) -> None:
+    content = bytearray(clip.path.read_bytes())
+    start = len(content) * 8 // 10
+    content[start : start + 3000] = b"\xff" * 3000
+    torn = tmp_path / "torn.mp4"
+    torn.write_bytes(content)
+    whole: deque[object] = deque()
+    with pytest.raises(VideoUnreadable) as damage:
+        whole.extend(read_frames(torn, limits=LIMITS))
+    num_whole = len(whole)
+    assert 10 < num_whole < clip.num_frames
+    video = replace(clip, path=torn)
+    pieces = ended(posed(video, poser, VideoPoseConfig(), folder=tmp_path / "pose", limits=LIMITS))
+    last = pieces.last()
+    assert last is not None
+    assert last["damage"] == {"code": "video_unreadable", "message": str(damage.value)}
+    assert len(list(smoothed(pieces, VideoPoseConfig()))) == num_whole
+    config = VideoActionConfig(window_s=0.2, stride_s=0.2)
+    pieces = ended(acted(video, actor, config, folder=tmp_path / "action", limits=LIMITS))
+    last = pieces.last()
+    assert last is not None
+    assert last["damage"]["code"] == "video_unreadable"
+    assert len(list(judged(pieces, video, LABELS, config))) == num_whole // 5
+
+
+def test_a_stop_in_any_phase_changes_no_file(tmp_path: Path, poser: PosePredictor, clip: VideoSource) -> None:
+    config = VideoPoseConfig(frame_step=2, smoothing="one_euro")
+    expected = poses([clip], poser, config, tmp_path)
+    phases, stops = set(), 0
+    while True:
+        places = Places(work=tmp_path / "work-again", out=tmp_path / f"out-{stops}")
+        places.out.mkdir()
+        steps = answer_poses([clip], poser, config, places=places, limits=LIMITS, model="poser@1")
+        progress = None
+        with closing(steps):
+            for _ in range(stops + 1):
+                progress = next(steps, None)
+                if progress is not None:
+                    phases.add(progress.phase)
+        if progress is None:
+            break
+        stops += 1
+    assert phases == {"poses", "files", "overlay"}
+    for name in expected.files:
+        if not name.endswith(".mp4"):
+            assert (places.out / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+    assert sorted(path.name for path in places.out.iterdir()) == sorted(expected.files), "nothing else is left"
 
 
 def test_nothing_usable_is_an_error_that_says_why(tmp_path: Path, poser: PosePredictor, clip: VideoSource) -> None:
