@@ -23,6 +23,8 @@ from pfa_core.video_source import Pieces, VideoSource
 
 PIECE_WINDOWS = 8
 """Windows of one piece."""
+MAX_WINDOW_FRAMES = 600
+"""A window of more, which only high frame rates give, ends here: all of it is held in memory."""
 
 Json = dict[str, Any]
 Image = NDArray[np.uint8]
@@ -30,7 +32,8 @@ Image = NDArray[np.uint8]
 
 def window_frames(video: VideoSource, config: VideoActionConfig) -> tuple[int, int]:
     """Length of a window and step to the next one, in frames, each >= 1."""
-    return max(1, round(config.window_s * video.fps)), max(1, round(config.stride_s * video.fps))
+    length = min(MAX_WINDOW_FRAMES, max(1, round(config.window_s * video.fps)))
+    return length, max(1, round(config.stride_s * video.fps))
 
 
 def num_windows(video: VideoSource, config: VideoActionConfig) -> int:

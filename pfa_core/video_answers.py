@@ -146,7 +146,7 @@ def _worked_out(
         except StopIteration as end:
             found.videos.append((number, video, end.value))
         except InputError as error:
-            found.left_out.append(LeftOut.of(error, name=video.name, path=video.path))
+            found.left_out.append(LeftOut(name=video.name, code=error.code, message=str(error), path=video.path))
         finally:
             steps.close()
         done += count

@@ -84,7 +84,7 @@ async def predict_pose(
     """
     inference, settings, later = services.inference, services.settings, wants_later(request)
     inference.need_room()
-    with advising(PayloadTooLarge, f"A video is not answered at once: {ADVICE}"):
+    with advising(PayloadTooLarge, f"Is it a video? {ADVICE}"):
         async with received_files(
             request,
             PoseParams,

@@ -1,6 +1,7 @@
 """A prediction job: the poses or the actions of videos, left as files; pieces of it are its checkpoints."""
 
 from collections.abc import Generator, Sequence
+from typing import Any
 
 from pfa_core.config.video_answers import VideoPoseConfig
 from pfa_core.devices import device_of, fast_in_bf16
@@ -16,9 +17,15 @@ from workers.left_out import leave_out, noted
 from workers.sources import SourceVideo, videos_of
 from workers.work import JobResult, Work
 
+MOST_RANGES = 100
+"""Stretches of a video that the result tells; `actions.json` and `actions.csv` have all of them."""
+
 
 def handle(work: Work) -> Generator[Progress, None, JobResult]:
-    """Result: {"model", "task", "joints" or "labels", "videos": [`Answered.videos`], "left_out", "files": [name]}."""
+    """Result: {"model", "task", "joints", "labels", "videos": [`Answered.videos`], "left_out", "files": [name]}.
+
+    `joints` is null of actions, `labels` of poses.
+    """
     spec, store = work.job.request, work.store
     assert isinstance(spec, PredictSpec)
     model = store.models.resolve(spec.model)
@@ -26,17 +33,29 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
     predictor = _predictor(spec, store)
     with disk_errors():
         answered = yield from _roomy(work, _answer(work, spec, named, predictor, model=model.ref))
-    file_of = {store.videos.path(one.video): one for one in named}
+    video_at = {store.videos.path(one.video): one.video for one in named}
     for left in answered.left_out:
-        video = None if left.path is None else file_of[left.path].video.id
-        leave_out(work, video=video, file=left.name, code=left.code, message=left.message)
-    known = {"joints": list(predictor.joints.names)} if isinstance(predictor, PosePredictor) else {
-        "labels": list(predictor.labels)
-    }  # fmt: skip
+        assert left.path is not None
+        video = video_at[left.path]
+        leave_out(work, video=video.id, file=left.name, code=left.code, message=left.message)
+    joints = list(predictor.joints.names) if isinstance(predictor, PosePredictor) else None
+    labels = list(predictor.labels) if isinstance(predictor, ActionPredictor) else None
     return {
-        "model": model.ref, "task": spec.task, **known, "videos": answered.videos, "left_out": noted(work),
+        "model": model.ref,
+        "task": spec.task,
+        "joints": joints,
+        "labels": labels,
+        "videos": [_shortened(one) for one in answered.videos],
+        "left_out": noted(work),
         "files": answered.files,
-    }  # fmt: skip
+    }
+
+
+def _shortened(entry: dict[str, Any]) -> dict[str, Any]:
+    """The result is part of every answer about the job, so that a video of hours must not make it long."""
+    if "ranges" not in entry:
+        return entry
+    return {**entry, "ranges": entry["ranges"][:MOST_RANGES], "num_ranges": len(entry["ranges"])}
 
 
 def _predictor(spec: PredictSpec, store: Store) -> PosePredictor | ActionPredictor:

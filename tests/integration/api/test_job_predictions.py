@@ -17,6 +17,7 @@ from pfa_store.job_record import Job
 from pfa_store.settings import Settings
 from pfa_store.specs import PredictSpec
 from pfa_store.store import Store
+from tests.integration.api import media
 from tests.integration.api.service import LABELS, Service
 from workers.handlers import predict
 from workers.work import Work
@@ -127,6 +128,20 @@ def test_windows_of_actions(service: Service, client: Client, clips: dict[str, P
     assert all(len(window["labels"]) == 2 for window in found)
     assert {entry["label"] for window in found for entry in window["labels"]} <= set(LABELS)
     first = job.result["videos"][0]
+    everything = json.loads(client.job_file(job.id, "actions.json"))["videos"][0]
+    assert (first["ranges"], first["num_ranges"]) == (everything["ranges"], len(everything["ranges"]))
     assert first["ranges"][0]["start_s"] == 0
     assert first["ranges"][-1]["end_s"] == pytest.approx(1.2)
     assert len(first["labels"]) == 2
+
+
+def test_a_video_that_cannot_be_used_is_left_out_by_its_id(service: Service, clips: dict[str, Path]) -> None:
+    """The box lies in the wide video and outside the others."""
+    wide = media.clip(clips["one"].with_name("wide.mp4"), size=(96, 256), seed=9)
+    job = done(service, {**clips, "short": wide}, "pose", {"boxes": [[150, 0, 60, 90]]})
+    assert job.result is not None
+    assert [entry["file"] for entry in job.result["videos"]] == ["short.mp4"]
+    named = service.store.jobs.get(job.id).spec["videos"]
+    assert [(left["video"], left["code"]) for left in job.result["left_out"]] == [
+        (named[0], "box_outside_image"), (named[2], "box_outside_image"),
+    ]  # fmt: skip

@@ -27,7 +27,7 @@ from pfa_core.skeleton import FLIC
 from pfa_core.video.decode import read_frames
 from pfa_core.video.limits import DecodeLimits
 from pfa_core.video.probe import probe
-from pfa_core.video_actions import acted, judged, overall, ranges
+from pfa_core.video_actions import acted, judged, overall, ranges, window_frames
 from pfa_core.video_answers import Answered, Places, answer_actions, answer_poses
 from pfa_core.video_poses import PIECE_FRAMES, posed, smoothed
 from pfa_core.video_source import Pieces, VideoSource
@@ -145,6 +145,12 @@ def test_a_video_shorter_than_a_window_is_one(tmp_path: Path, actor: ActionPredi
     frames = np.stack(list(read_frames(clip.path, limits=LIMITS, short_side_px=64)))
     assert np.allclose([p for _, p in window["labels"]], [p for _, p in actor(frames).ranked], atol=1e-5)
     assert (window["start_s"], window["end_s"]) == (0, pytest.approx(len(frames) / 25))
+
+
+def test_a_window_is_bounded_however_many_frames_a_second_has(tmp_path: Path) -> None:
+    video = VideoSource(id="v", name="v", path=tmp_path, num_frames=9000, fps=1000.0, width_px=8, height_px=8)
+    assert window_frames(video, VideoActionConfig(window_s=5, stride_s=1)) == (600, 1000)
+    assert window_frames(replace(video, fps=25.0), VideoActionConfig(window_s=5, stride_s=1)) == (125, 25)
 
 
 def test_stretches_by_hand(tmp_path: Path) -> None:
