@@ -164,6 +164,7 @@ def test_the_client_asks_for_all_of_it(service: Service, client: Client, tmp_pat
     job = client.predict_video(clip, task="pose", model="people-poser", detect="hog")
     assert (job.kind, job.spec["config"]) == ("predict", {"detect": "hog"})
     client.cancel(job.id)
+    client.delete_dataset(job.spec["dataset"])
 
 
 def test_many_images_are_bounded_and_have_no_drawing(service: Service, model: ModelVersion) -> None:
