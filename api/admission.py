@@ -1,5 +1,6 @@
 """Whether a job can be done at all, asked before it is accepted. What this refuses would have failed in a worker."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Literal
@@ -15,7 +16,9 @@ from pfa_core.config.tables import LEARNED, RANDOM
 from pfa_core.config.untrained import UntrainedConfig
 from pfa_core.errors import ConfigInvalid, DatasetUnsuitable, ModelDamaged, ModelUnsuitable, NoUsableVideos
 from pfa_core.manifest import ModelConfig
+from pfa_store.collections import need_same_model
 from pfa_store.datasets import Dataset, DatasetItem
+from pfa_store.errors import CollectionNotFound
 from pfa_store.models import ModelVersion
 from pfa_store.specs import EvaluateSpec, FinetuneSpec, FlowSpec, IndexSpec, PretrainSpec, Spec, TablesSpec, VideosSpec
 from pfa_store.store import Store
@@ -198,6 +201,9 @@ def _index(spec: IndexSpec, store: Store) -> Spec:
     _dataset(spec, store)
     model = store.models.resolve(spec.model)
     need_kind(model, "features")
+    if not spec.replace:
+        with contextlib.suppress(CollectionNotFound):
+            need_same_model(store.collections.get(spec.collection), model.ref)
     return spec.model_copy(update={"model": model.ref})
 
 

@@ -58,6 +58,7 @@ STATUS_OF: dict[type[PfaError], Status] = {
     core.DatasetUnsuitable: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.ModelUnsuitable: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.ConfigInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    core.ItemNotFound: HTTPStatus.NOT_FOUND,
     core.PackDamaged: HTTPStatus.INTERNAL_SERVER_ERROR,
     core.CheckpointDamaged: HTTPStatus.INTERNAL_SERVER_ERROR,
     core.ModelDamaged: HTTPStatus.INTERNAL_SERVER_ERROR,

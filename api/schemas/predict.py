@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from pfa_store.specs import ModelRef, Name
+from pfa_store.specs import ModelRef
 
 
 def _four_numbers(value: object) -> object:
@@ -40,16 +40,6 @@ class PoseParams(FeatureParams):
 
     heatmaps: bool = Field(False, description="Send the heatmaps too")
     format: PoseFormat | None = Field(None, description="Wins over the Accept header")
-
-
-class RetrieveParams(BaseModel):
-    """What `/retrieve/pose` takes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    collection: Name
-    k: int = Field(10, ge=1, le=1000, description="How many neighbours")
-    box: Box | None = None
 
 
 class KeypointRead(BaseModel):

@@ -61,6 +61,7 @@ def known(fuzzed: Service, clips: dict[str, Path]) -> dict[str, str]:
             "upload_id": begin(http, 1000).split("/")[-1],
             "webhook_id": http.post("/webhooks", json={"url": "https://example.org"}).json()["id"],
             "name": "poser",
+            "item_id": "0",
             "version": "1",
             "alias": "production",
             "file": "config.json",
