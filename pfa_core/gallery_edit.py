@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfa_core.durable import flush
-from pfa_core.errors import ModelUnsuitable
+from pfa_core.errors import IndexDamaged, ModelUnsuitable
 from pfa_core.gallery_format import F32, I64, MANIFEST, GalleryManifest, ReductionRecord, Seal, SegmentRecord
 from pfa_core.gallery_format import read_manifest as read
 from pfa_core.gallery_item import ItemFilter
@@ -208,10 +208,11 @@ class GalleryEdit:
 
 
 @contextmanager
-def editing(folder: Path, *, reduced_from: int = REDUCED_FROM) -> Iterator[GalleryEdit]:
+def editing(folder: Path, *, anew: bool = False, reduced_from: int = REDUCED_FROM) -> Iterator[GalleryEdit]:
     """Change a gallery, which need not exist yet; waits for another writer. Nothing is changed without `publish`.
 
     Args:
+        anew: everything will be replaced, so that what is there need not read.
         reduced_from: galleries of so many rows get a projection.
 
     Raises:
@@ -220,9 +221,18 @@ def editing(folder: Path, *, reduced_from: int = REDUCED_FROM) -> Iterator[Galle
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        edit = GalleryEdit(folder, read(folder) if (folder / MANIFEST).exists() else None, reduced_from=reduced_from)
+        edit = GalleryEdit(folder, _present(folder, anew=anew), reduced_from=reduced_from)
         yield edit
         edit.clear()
+
+
+def _present(folder: Path, *, anew: bool) -> GalleryManifest | None:
+    try:
+        return read(folder) if (folder / MANIFEST).exists() else None
+    except IndexDamaged:
+        if not anew:
+            raise
+        return None
 
 
 def need_model(manifest: GalleryManifest, *, model: str, num_features: int) -> None:

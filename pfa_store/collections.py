@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from pfa_core.errors import ModelUnsuitable
+from pfa_core.errors import IndexDamaged, ModelUnsuitable
 from pfa_core.gallery_edit import editing
 from pfa_core.gallery_format import read_manifest
 from pfa_core.gallery_item import ItemFilter
@@ -108,7 +108,11 @@ class Collections:
             CollectionNotFound: it was deleted meanwhile.
         """
         folder = self.folder(self.get(name))
-        if folder is None or job.id not in (manifest := read_manifest(folder)).appended:
+        try:
+            manifest = None if folder is None else read_manifest(folder)
+        except IndexDamaged:
+            return None
+        if manifest is None or job.id not in manifest.appended:
             return None
         with self._sessions.writing() as session:
             hold(session, job)
@@ -138,7 +142,7 @@ class Collections:
         with self._sessions.writing() as session:
             hold(session, job)  # asked before anything is moved, too
             folder = _row(session, name).folder or self._files.relative(self._files.collection(name) / job.id)
-        with disk_errors(), editing(self._files.absolute(folder)) as edit:
+        with disk_errors(), editing(self._files.absolute(folder), anew=replace) as edit:
             edit.append(writer, key=job.id, model=model, num_features=num_features, replaces=replace)
             with self._sessions.writing() as session:
                 hold(session, job)

@@ -52,7 +52,7 @@ def append(
     written = folder.with_name(f"{folder.name}-{key}")
     with (
         SegmentWriter(written, num_features=features.shape[1]) as writer,
-        editing(folder, reduced_from=reduced_from) as edit,
+        editing(folder, anew=replaces, reduced_from=reduced_from) as edit,
     ):
         writer.add(features, items or items_of(len(features)), thumbnails_of(len(features)))
         edit.append(writer, key=key, model=model, num_features=features.shape[1], replaces=replaces)

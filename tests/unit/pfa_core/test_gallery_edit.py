@@ -240,3 +240,12 @@ def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
         GalleryIndex.load(tmp_path / "g")
     with pytest.raises(IndexDamaged, match="layout 3"), editing(tmp_path / "g"):
         pass
+
+
+def test_what_is_damaged_can_be_replaced(tmp_path: Path) -> None:
+    append(tmp_path / "g", clustered(5))
+    damage(tmp_path / "g" / "manifest.json", "cut")
+    with pytest.raises(IndexDamaged):
+        append(tmp_path / "g", clustered(7), key="job_2")
+    append(tmp_path / "g", clustered(7), key="job_2", replaces=True)
+    assert len(whole(tmp_path / "g")) == 7
