@@ -22,6 +22,7 @@ from api.routers import (
     collections,
     datasets,
     health,
+    inference_protocol,
     job_files,
     job_requests,
     jobs,
@@ -86,7 +87,7 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
     for module in (
         predict, retrieve,  # routes are tried in this order, and these are asked most
         videos, uploads, datasets, jobs, job_requests, job_files, models, collections, collection_items,
-        webhooks, workers, health,
+        inference_protocol, webhooks, workers, health,
     ):  # fmt: skip
         app.include_router(module.router)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from api.problems import MEDIA_TYPE
 from api.schemas.collections import CollectionCreate, RetrieveQuery
 from api.schemas.datasets import DatasetCreate
+from api.schemas.inference_protocol import InferRequest
 from api.schemas.models import AliasPut
 from api.schemas.problem import Problem
 from api.schemas.webhooks import WebhookCreate
@@ -22,6 +23,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     AliasPut,
     CollectionCreate,
     DatasetCreate,
+    InferRequest,
     Problem,
     RetrieveQuery,
     WebhookCreate,

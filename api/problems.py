@@ -146,6 +146,8 @@ def problem(
         "detail": detail,
         "instance": instance,
     }
+    if instance.startswith("/v2/"):
+        body["error"] = detail  # where clients of the Open Inference Protocol look
     content = json.dumps(body, default=str, ensure_ascii=False).encode("utf-8", "replace")
     all_headers = {**_HEADERS_OF.get(status, {}), **(headers or {})}
     return Response(content, status_code=status.value, media_type=MEDIA_TYPE, headers=all_headers)

@@ -162,6 +162,15 @@ class Inference:
         rows = await self._rows(predictor.forward, prepared.rows_u8, timing)
         return FeatureAnswer(model=version.ref, feature=predictor.finish(rows, prepared.place), timing=timing)
 
+    async def rows(self, asked: Asked, rows: Tensor) -> tuple[Predictor, Tensor]:
+        """What a network says about crops (N, 3, S, S) of its size; an action model about each and its mirror.
+
+        Raises: as `pose`.
+        """
+        _, predictor = await self._host.get(asked)
+        forward = predictor.look if isinstance(predictor, ActionPredictor) else predictor.forward
+        return predictor, await self._rows(forward, rows, Timing())
+
     def filters_png(self, model: ModelVersion) -> bytes:
         """The filters of conv1, drawn. Call from a thread."""
         module, _ = load_model(self._store.models.folder(model))
