@@ -1,5 +1,6 @@
 """Whether a job can be done at all, asked before it is accepted. What this refuses would have failed in a worker."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Literal
@@ -23,7 +24,9 @@ from pfa_core.errors import (
     VideoTooLarge,
 )
 from pfa_core.manifest import ModelConfig
+from pfa_store.collections import need_same_model
 from pfa_store.datasets import Dataset, DatasetItem
+from pfa_store.errors import CollectionNotFound
 from pfa_store.models import ModelVersion
 from pfa_store.specs import (
     EvaluateSpec,
@@ -218,6 +221,9 @@ def _index(spec: IndexSpec, store: Store) -> Spec:
     _dataset(spec, store)
     model = store.models.resolve(spec.model)
     need_kind(model, "features")
+    if not spec.replace:
+        with contextlib.suppress(CollectionNotFound):
+            need_same_model(store.collections.get(spec.collection), model.ref)
     return spec.model_copy(update={"model": model.ref})
 
 

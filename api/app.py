@@ -18,9 +18,11 @@ from api.metrics import CountRequests, Metrics
 from api.rates import Rates
 from api.recall import Recall
 from api.routers import (
+    collection_items,
     collections,
     datasets,
     health,
+    inference_protocol,
     job_files,
     job_predictions,
     job_requests,
@@ -85,8 +87,8 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
     openapi.install(app)
     for module in (
         predict, retrieve,  # routes are tried in this order, and these are asked most
-        videos, uploads, datasets, jobs, job_requests, job_files, job_predictions, models, collections, webhooks,
-        workers, health,
+        videos, uploads, datasets, jobs, job_requests, job_files, job_predictions, models, collections,
+        collection_items, inference_protocol, webhooks, workers, health,
     ):  # fmt: skip
         app.include_router(module.router)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)

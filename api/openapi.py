@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.problems import MEDIA_TYPE
-from api.schemas.collections import CollectionCreate
+from api.schemas.collections import CollectionCreate, RetrieveQuery
 from api.schemas.datasets import DatasetCreate
+from api.schemas.inference_protocol import InferRequest
 from api.schemas.models import AliasPut
 from api.schemas.problem import Problem
 from api.schemas.webhooks import WebhookCreate
@@ -22,7 +23,9 @@ BODIES: tuple[type[BaseModel], ...] = (
     AliasPut,
     CollectionCreate,
     DatasetCreate,
+    InferRequest,
     Problem,
+    RetrieveQuery,
     WebhookCreate,
     *SPEC_OF.values(),
 )
@@ -121,14 +124,19 @@ def query_parameters(model: type[BaseModel]) -> list[Json]:
             "in": "query",
             "required": name in schema.get("required", ()),
             "description": field.get("description", ""),
-            "schema": _as_text(field) if name == "box" else {k: v for k, v in field.items() if k != "description"},
+            "schema": _as_text(name, field),
         }
         for name, field in schema["properties"].items()
     ]
 
 
-def _as_text(_field: Json) -> Json:
-    return {"type": "string", "examples": ["120,40,200,380"]}
+def _as_text(name: str, field: Json) -> Json:
+    """The schema of a field as it stands in a query: several values have commas between them."""
+    if name == "box":
+        return {"type": "string", "examples": ["120,40,200,380"]}
+    if field.get("type") == "array":
+        return {"type": "string"}
+    return {key: value for key, value in field.items() if key != "description"}
 
 
 def install(app: FastAPI) -> None:

@@ -58,6 +58,7 @@ STATUS_OF: dict[type[PfaError], Status] = {
     core.DatasetUnsuitable: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.ModelUnsuitable: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.ConfigInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    core.ItemNotFound: HTTPStatus.NOT_FOUND,
     core.PackDamaged: HTTPStatus.INTERNAL_SERVER_ERROR,
     core.CheckpointDamaged: HTTPStatus.INTERNAL_SERVER_ERROR,
     core.ModelDamaged: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -146,6 +147,7 @@ def problem_body(
     status: Status, *, code: str, detail: str, instance: str, facts: Mapping[str, object] | None = None
 ) -> dict[str, object]:
     """The members of a problem document."""
+    protocol = {"error": detail} if instance.startswith("/v2/") else {}  # where its clients look
     return {
         **(facts or {}),
         "type": f"/problems/{code}",
@@ -154,6 +156,7 @@ def problem_body(
         "code": code,
         "detail": detail,
         "instance": instance,
+        **protocol,
     }
 
 

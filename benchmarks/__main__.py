@@ -14,7 +14,8 @@ BENCHMARKS = (
     "benchmarks.many_images",
 )
 """`benchmarks.flow_gpu` and `benchmarks.pretrain_gpu` are run by hand where there is a GPU, `benchmarks.serving` where
-its peers are installed, `benchmarks.serving_stress` where ten minutes are to spare."""
+its peers are installed, `benchmarks.serving_stress` where ten minutes are to spare, `benchmarks.retrieval` with
+`OMP_NUM_THREADS=1`."""
 
 
 def main() -> None:

@@ -113,6 +113,21 @@ def predict(context: typer.Context) -> None:
     os.execve(sys.executable, command, {**TUNING, **os.environ})
 
 
+def index(context: typer.Context) -> None:
+    """Make a gallery folder of images and videos, without a service. See index --help."""
+    from pfa_store.tuning import TUNING
+
+    os.execve(sys.executable, [sys.executable, "-m", "pfa.index_cli", *context.args], {**TUNING, **os.environ})
+
+
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def retrieve(context: typer.Context) -> None:
+    """Find the nearest poses in a gallery folder, without a service. See retrieve --help."""
+    from pfa_store.tuning import TUNING
+
+    os.execve(sys.executable, [sys.executable, "-m", "pfa.retrieve_cli", *context.args], {**TUNING, **os.environ})
+
+
 @app.command()
 def settings() -> None:
     """Print the environment variables that PFA reads, as a Markdown table."""

@@ -18,6 +18,7 @@ PfaError
     DatasetUnsuitable   a data set without what the job needs (joints, labels, enough items)
     ModelUnsuitable     a model of another kind than the job or the request needs
     ConfigInvalid       a value out of range or a key that does not exist
+    ItemNotFound        an item that a gallery does not hold
   DamageError           something that we wrote does not read back
     PackDamaged, CheckpointDamaged, ModelDamaged, IndexDamaged
   CheckpointMismatch    a checkpoint of a run with another configuration
@@ -114,6 +115,10 @@ class ModelUnsuitable(InputError):
 
 class ConfigInvalid(InputError):
     code = "config_invalid"
+
+
+class ItemNotFound(InputError):
+    code = "item_not_found"
 
 
 class DamageError(PfaError):

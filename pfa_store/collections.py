@@ -5,14 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import select, update
+import numpy as np
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from pfa_core.errors import IndexDamaged, ModelUnsuitable
+from pfa_core.gallery_edit import editing
+from pfa_core.gallery_format import read_manifest
+from pfa_core.gallery_item import ItemFilter
+from pfa_core.gallery_segment import SegmentWriter
+from pfa_core.retrieval import item_not_found
 from pfa_store.attempts import hold
 from pfa_store.database import Sessions
 from pfa_store.errors import CollectionNotFound, InUse, NameTaken
-from pfa_store.files import Files
+from pfa_store.files import Files, disk_errors
 from pfa_store.idempotency import Once, remember
 from pfa_store.job_record import Job
 from pfa_store.job_states import DONE
@@ -27,10 +34,11 @@ CollectionStatus = Literal["empty", "building", "ready", "failed"]
 class Collection:
     name: str
     status: CollectionStatus
-    """`ready` while it is being filled again: the old content answers until the new one is there."""
+    """`ready` while more is added: the old content answers until the new one is there."""
     model: str
     """`name@version` whose features it holds."""
     dataset_id: str | None
+    """The data set that was added last."""
     num_items: int
     folder: str | None
     """Relative to the data folder; `Collections.folder` gives the path. None until it was filled once."""
@@ -72,51 +80,104 @@ class Collections:
         """Where its index lies; None until it was filled once."""
         return None if collection.folder is None else self._files.absolute(collection.folder)
 
-    def begin(self, name: str, *, model: str, job: Job) -> Collection:
-        """Note that `job` fills the collection, which is made if it does not exist. Raises: LostLease."""
+    def begin(self, name: str, *, model: str, job: Job, replace: bool = False) -> Collection:
+        """Note that `job` fills the collection, which is made if it does not exist.
+
+        Raises:
+            ModelUnsuitable: it holds features of another model, and is not to be replaced.
+            LostLease: this attempt of the job is no longer the one that may write.
+        """
         with self._sessions.writing() as session:
             hold(session, job)
             row = session.get(CollectionRow, name)
             if row is None:
                 row = CollectionRow(name=name, status="empty", model=model, num_items=0, created_s=self._clock())
                 session.add(row)
+            elif not replace:
+                need_same_model(_record(session, row), model)
             if row.folder is None:
                 row.status, row.model = "building", model
             row.job_id = job.id
             session.flush()
             return _record(session, row)
 
-    def publish(
-        self, folder: Path, name: str, job: Job, *, model: str, dataset_id: str | None, num_items: int
-    ) -> Collection:
-        """Put a finished index folder in the place of what the collection held.
+    def holds(self, name: str, job: Job) -> Collection | None:
+        """The collection, if an attempt of `job` has filled it that was lost before it could say so.
 
         Raises:
             CollectionNotFound: it was deleted meanwhile.
-            LostLease: this attempt of the job is no longer the one that may publish.
         """
-        target = self._files.collection(name) / f"{job.id}-{job.token}"
+        folder = self.folder(self.get(name))
+        try:
+            manifest = None if folder is None else read_manifest(folder)
+        except IndexDamaged:
+            return None
+        if manifest is None or job.id not in manifest.appended:
+            return None
         with self._sessions.writing() as session:
             hold(session, job)
-            before = _row(session, name).folder
-            self._files.remove(target)
-            self._files.move(folder, target)
-            statement = update(CollectionRow).where(CollectionRow.name == name)
-            row = session.scalars(
-                statement.values(
-                    status="ready",
-                    model=model,
-                    dataset_id=dataset_id,
-                    num_items=num_items,
-                    folder=self._files.relative(target),
-                    job_id=job.id,
-                ).returning(CollectionRow),
-                execution_options={"populate_existing": True},
-            ).one()
-            published = _record(session, row)
-        if before is not None and before != published.folder:
-            self._files.remove(self._files.absolute(before))
-        return published
+            row = _row(session, name)
+            row.status, row.num_items = "ready", manifest.num_items
+            session.flush()
+            return _record(session, row)
+
+    def publish(
+        self,
+        writer: SegmentWriter,
+        name: str,
+        job: Job,
+        *,
+        model: str,
+        dataset_id: str | None,
+        num_features: int,
+        replace: bool = False,
+    ) -> Collection:
+        """Add a written segment to the collection, or put it in the place of what there was; once a job.
+
+        Raises:
+            CollectionNotFound: it was deleted meanwhile.
+            ModelUnsuitable: it got features of another model meanwhile.
+            LostLease: this attempt of the job is no longer the one that may publish.
+        """
+        with self._sessions.writing() as session:
+            hold(session, job)  # asked before anything is moved, too
+            folder = _row(session, name).folder or self._files.relative(self._files.collection(name) / job.id)
+        with disk_errors(), editing(self._files.absolute(folder), anew=replace) as edit:
+            edit.append(writer, key=job.id, model=model, num_features=num_features, replaces=replace)
+            with self._sessions.writing() as session:
+                hold(session, job)
+                row = _row(session, name)
+                published = edit.publish()
+                row.status, row.model, row.dataset_id = "ready", model, dataset_id
+                row.num_items, row.folder, row.job_id = published.num_items, folder, job.id
+                session.flush()
+                return _record(session, row)
+
+    def delete_items(self, name: str, chosen: ItemFilter | int) -> int:
+        """Delete the items that a filter lets through, or one by its id; returns how many.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            ItemNotFound: there is no item with that id.
+        """
+        folder = self.folder(self.get(name))
+        if folder is None:
+            if isinstance(chosen, int):
+                raise item_not_found(chosen)
+            return 0
+        with disk_errors(), editing(folder) as edit:
+            if isinstance(chosen, ItemFilter):
+                num_deleted = edit.delete_where(chosen)
+            else:
+                num_deleted = edit.delete(np.array([chosen]))
+                if num_deleted == 0:
+                    raise item_not_found(chosen)
+            if num_deleted:
+                with self._sessions.writing() as session:
+                    row = _row(session, name)
+                    row.num_items = edit.publish().num_items
+                    row.status = "ready" if row.num_items else "empty"
+        return num_deleted
 
     def delete(self, name: str) -> None:
         """Raises: CollectionNotFound; InUse: an unfinished job fills it."""
@@ -127,6 +188,16 @@ class Collections:
                 raise InUse(f"The job {job_id} fills this collection; cancel it or wait for its end.")
             session.delete(row)
         self._files.remove(self._files.collection(name))
+
+
+def need_same_model(collection: Collection, model: str) -> None:
+    """Raises: ModelUnsuitable: the collection is for another model."""
+    if collection.model != model:
+        raise ModelUnsuitable(
+            f"The collection {collection.name!r} holds features of {collection.model}, not of {model}. Name that model,"
+            " or set `replace`.",
+            model=collection.model,
+        )
 
 
 def _row(session: Session, name: str) -> CollectionRow:

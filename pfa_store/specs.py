@@ -135,11 +135,12 @@ class EvaluateSpec(Spec):
 
 
 class IndexSpec(Spec):
-    """Fill a collection with the fc6 features of a data set's images or video frames."""
+    """Add the fc6 features of a data set's images or video frames to a collection."""
 
     collection: Name
     model: ModelRef
     every_frames: int = Field(default=5, ge=1, description="Videos: take one frame in so many")
+    replace: bool = Field(default=False, description="What the collection held goes; it may get another model")
 
 
 class TablesSpec(VideosSpec):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.inference.outcomes import ActionAnswer, FeatureAnswer, NeighbourAnswer, PoseAnswer, PosedPerson
-from api.schemas.collections import NeighbourRead, NeighboursRead
+from api.schemas.collections import ItemRead, NeighbourRead, NeighboursRead
 from api.schemas.predict import (
     ActionRead,
     FeaturesRead,
@@ -24,6 +24,7 @@ from api.schemas.predict import (
     PoseRead,
 )
 from pfa_core.figures import overlay_people
+from pfa_core.gallery_item import GalleryItem
 from pfa_core.images import write_png
 from pfa_core.pose_files import coco_category, coco_keypoints
 from pfa_core.predict import PosePrediction
@@ -156,17 +157,31 @@ def features_read(answer: FeatureAnswer) -> FeaturesRead:
     return FeaturesRead(model=answer.model, values=[float(value) for value in answer.feature])
 
 
-def neighbours_read(answer: NeighbourAnswer) -> NeighboursRead:
+def neighbours_read(answer: NeighbourAnswer, *, thumbnails: bool) -> NeighboursRead:
     """As JSON is made of."""
     items = [
         NeighbourRead(
+            **item_read(answer.collection, found.id, found.item).model_dump(),
             distance=found.distance,
-            source=found.item.source,
-            name=found.item.name,
-            frame=found.item.frame,
-            time_s=found.item.time_s,
-            thumbnail=None if jpeg is None else f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}",
+            thumbnail=None
+            if jpeg is None or not thumbnails
+            else f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}",
         )
         for found, jpeg in answer.found
     ]
     return NeighboursRead(collection=answer.collection, model=answer.model, items=items)
+
+
+def item_read(collection: str, item_id: int, item: GalleryItem) -> ItemRead:
+    """As JSON is made of."""
+    return ItemRead(
+        id=item_id,
+        source=item.source,
+        name=item.name,
+        label=item.label,
+        dataset=item.dataset,
+        frame=item.frame,
+        time_s=item.time_s,
+        box=item.box,
+        thumbnail_url=f"/collections/{collection}/items/{item_id}/thumbnail.jpg",
+    )

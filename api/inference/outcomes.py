@@ -45,10 +45,14 @@ class Timing:
     decode_s: float = 0.0
     queue_s: float = 0.0
     model_s: float = 0.0
+    search_s: float | None = None
+    """Of nearest poses only."""
 
     def header(self) -> str:
         """As the Server-Timing header has it, ms."""
         parts = {"decode": self.decode_s, "queue": self.queue_s, "model": self.model_s}
+        if self.search_s is not None:
+            parts["search"] = self.search_s
         return ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
 
 

@@ -1,7 +1,8 @@
 """From what was sent to what networks take in. Everything here runs in threads, beside the event loop."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,10 +10,12 @@ from api.inference.outcomes import Image
 from pfa_core.clip_sample import ClipSample, read_sample
 from pfa_core.clips import LabelledClip
 from pfa_core.crops import PersonCrop
-from pfa_core.images import read_image
+from pfa_core.errors import VideoTooShort
+from pfa_core.images import read_image, write_png
 from pfa_core.people import Box
 from pfa_core.person_finder import find_people
 from pfa_core.predict import ActionPredictor, FeatureExtractor, PosePredictor, Prepared
+from pfa_core.video.decode import read_from
 from pfa_core.video.limits import DecodeLimits
 from pfa_store.files import disk_errors
 from pfa_store.settings import Settings
@@ -116,3 +119,17 @@ def clip_limits(settings: Settings) -> DecodeLimits:
         timeout_s=min(settings.decode_timeout_s, CLIP_TIMEOUT_S),
         memory_bytes=settings.decode_memory_bytes,
     )
+
+
+def frame_png(path: Path, frame: int, *, short_side_px: int, limits: DecodeLimits) -> bytes:
+    """A frame of a video as a lossless image; only the sandbox opens the file.
+
+    Raises:
+        VideoTooShort: it has no such frame.
+        VideoUnsupported, VideoUnreadable, VideoTooLarge, DecodeTimeout: it cannot be used, or not at once.
+    """
+    soon = replace(limits, timeout_s=min(limits.timeout_s, CLIP_TIMEOUT_S))
+    with closing(read_from(path, frame, limits=soon, short_side_px=short_side_px)) as frames:
+        for found in frames:
+            return write_png(found.pixels)
+    raise VideoTooShort(num_frames=frame, needed=frame + 1)

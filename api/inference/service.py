@@ -13,21 +13,17 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
 from torch import Tensor
 
 from api.admission import Use, need_kind
-from api.errors import CollectionNotReady
 from api.inference.batcher import Batcher, Forward, queue_full
 from api.inference.host import Host, Loaded
 from api.inference.outcomes import (
     ActionAnswer,
     Asked,
     FeatureAnswer,
-    NeighbourAnswer,
     PoseAnswer,
     Timing,
     Version,
@@ -42,6 +38,7 @@ from api.inference.pictures import (
     prepared_image,
     prepared_people,
 )
+from api.inference.retrieval import Retrieval
 from api.metrics import Metrics
 from api.recall import Recall
 from pfa_core.clip_sample import ClipSample
@@ -53,8 +50,6 @@ from pfa_core.models import load_model
 from pfa_core.people import Box
 from pfa_core.predict import ActionPredictor, FeatureExtractor, Numerics, PosePredictor
 from pfa_core.predict_action import Stream
-from pfa_core.retrieval import GalleryIndex, Neighbour
-from pfa_store.collections import Collection as Gallery
 from pfa_store.errors import ModelNotFound
 from pfa_store.files import disk_errors
 from pfa_store.models import ModelVersion
@@ -88,9 +83,7 @@ class Inference:
             on_change=metrics.count_models,
             on_load=metrics.count_load,
         )
-        self._galleries: Host[Path, Path, GalleryIndex] = Host(
-            resolve=_itself, load=_load_gallery, limit=settings.max_models
-        )
+        self.retrieval = Retrieval(store, settings, features=self.features, threads=self._threads)
         self._batcher = Batcher(
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
@@ -108,7 +101,7 @@ class Inference:
         """Finish what runs, refuse what waits, end the threads."""
         self._following.cancel()
         await self._host.close()
-        await self._galleries.close()
+        self.retrieval.close()
         await run_in_threadpool(self._batcher.close)
         for pool in (self._image_threads, self._clip_threads):
             pool.shutdown(wait=False, cancel_futures=True)
@@ -180,24 +173,14 @@ class Inference:
         rows = await self._rows(predictor.forward, prepared.rows_u8, timing)
         return FeatureAnswer(model=version.ref, feature=predictor.finish(rows, prepared.place), timing=timing)
 
-    async def nearest(self, read: ReadFile, *, collection: Gallery, k: int, box: Box | None) -> NeighbourAnswer:
-        """The items of a collection whose poses are nearest to an image's.
+    async def rows(self, asked: Asked, rows: Tensor) -> tuple[Predictor, Tensor]:
+        """What a network says about crops (N, 3, S, S) of its size; an action model about each and its mirror.
 
-        Raises:
-            CollectionNotReady: it was never filled.
-            IndexDamaged: it does not read; as `features` otherwise.
+        Raises: as `pose`.
         """
-        folder = self._store.collections.folder(collection)
-        if folder is None:
-            raise CollectionNotReady(
-                f"The collection {collection.name!r} is {collection.status}. Fill it with POST /jobs/index first.",
-                status=collection.status,
-            )
-        asked = await self.features(read, ref=collection.model, box=box)
-        _, gallery = await self._galleries.get(folder)
-        search = partial(_search, gallery, asked.feature, k=k)
-        found = await self._decoded(self._image_threads, search, asked.timing)
-        return NeighbourAnswer(collection=collection.name, model=asked.model, found=found, timing=asked.timing)
+        _, predictor = await self._host.get(asked)
+        forward = predictor.look if isinstance(predictor, ActionPredictor) else predictor.forward
+        return predictor, await self._rows(forward, rows, Timing())
 
     def filters_png(self, model: ModelVersion) -> bytes:
         """The filters of conv1, drawn. Call from a thread."""
@@ -287,20 +270,6 @@ def _bytes_on_disk(version: Version) -> int:
     """What a model's weights take as float32, as they are kept, which is what loading them needs at least."""
     with disk_errors():
         return (version.folder / "model.safetensors").stat().st_size
-
-
-def _load_gallery(folder: Path) -> Loaded[GalleryIndex]:
-    return Loaded(GalleryIndex.load(folder), 0)
-
-
-async def _itself(folder: Path) -> Path:
-    """A gallery's folder never changes its content."""
-    return folder
-
-
-def _search(gallery: GalleryIndex, feature: NDArray[np.float32], *, k: int) -> list[tuple[Neighbour, bytes | None]]:
-    (found,) = gallery.search(feature[None], k=k)
-    return [(neighbour, gallery.thumbnails.get(neighbour.position)) for neighbour in found]
 
 
 def numerics_of(settings: Settings) -> Numerics:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from api.schemas.problem import Problem
 from pfa_core.config.video_answers import MAX_PEOPLE, Protocol
-from pfa_store.specs import ModelRef, Name
+from pfa_store.specs import ModelRef
 
 
 def _four_numbers(value: object) -> object:
@@ -74,16 +74,6 @@ class ActionParams(ModelParams):
         description="`crops250`: the paper's test, 25 frames in 10 crops each; `fast`: at most 5 of those frames, in"
         " their centre and its mirror",
     )
-
-
-class RetrieveParams(BaseModel):
-    """What `/retrieve/pose` takes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    collection: Name
-    k: int = Field(10, ge=1, le=1000, description="How many neighbours")
-    box: Box | None = None
 
 
 class KeypointRead(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pfa_client import reading
 from pfa_client.files import part
-from pfa_client.records import Actions, Collection, Features, ImagePose, Neighbour, Pose, record
+from pfa_client.records import Actions, Collection, Features, ImagePose, Item, Neighbour, Pose, record
 from pfa_client.transport import Call
 from pfa_client.wire import Wire
 
@@ -71,10 +71,69 @@ class PredictionCalls(Wire):
         """Delete a collection; what it was made from stays."""
         self._delete(f"/collections/{name}")
 
-    def retrieve(self, image: Image, *, collection: str, k: int = 10, box: Box | None = None) -> list[Neighbour]:
-        """The k items of a collection whose poses are nearest to that of an image, or of a box of it."""
-        call = _of_image("/retrieve/pose", image, {"collection": collection, "k": str(k), "box": _box(box)})
+    def items(
+        self, name: str, *, sources: Sequence[str] = (), labels: Sequence[str] = (), datasets: Sequence[str] = ()
+    ) -> Iterator[Item]:
+        """The items of a collection by id; of those that name any, only those that have one of the values."""
+        chosen = _chosen(sources, labels, datasets)
+        return (record(Item, plain) for plain in self._pages(f"/collections/{name}/items", **chosen))
+
+    def thumbnail(self, name: str, item: int) -> bytes:
+        """The thumbnail of an item, a JPEG."""
+        path = f"/collections/{name}/items/{item}/thumbnail.jpg"
+        return self._send(Call(method="GET", path=path, repeatable=True)).content
+
+    def delete_item(self, name: str, item: int) -> None:
+        """Delete an item of a collection."""
+        self._delete(f"/collections/{name}/items/{item}")
+
+    def delete_items(
+        self, name: str, *, sources: Sequence[str] = (), labels: Sequence[str] = (), datasets: Sequence[str] = ()
+    ) -> int:
+        """Delete the items that have one of the values in every field that names any; how many there were."""
+        path = f"/collections/{name}/items"
+        params = _chosen(sources, labels, datasets)
+        return int(self._send(Call(method="DELETE", path=path, params=params, repeatable=True)).json()["deleted"])
+
+    def retrieve(
+        self,
+        image: Image | None = None,
+        *,
+        collection: str,
+        k: int = 10,
+        box: Box | None = None,
+        item: int | None = None,
+        video: str | None = None,
+        frame: int | None = None,
+        time_s: float | None = None,
+        feature: Sequence[float] | None = None,
+        sources: Sequence[str] = (),
+        labels: Sequence[str] = (),
+        datasets: Sequence[str] = (),
+        thumbnails: bool = True,
+    ) -> list[Neighbour]:
+        """The k items of a collection whose poses are nearest to one, of those that the last lists let through.
+
+        Nearest to that of an image, of an item of the collection, of an uploaded video at a `frame` or at `time_s`, or
+        to an fc6 feature; with a box, to that of the person in a box of the image or frame.
+        """
+        if image is None:
+            asked = {
+                "collection": collection, "k": k, "box": box, "item": item, "video": video, "frame": frame,
+                "time_s": time_s, "feature": None if feature is None else list(feature), "sources": list(sources),
+                "labels": list(labels), "datasets": list(datasets), "thumbnails": thumbnails,
+            }  # fmt: skip
+            given = {name: value for name, value in asked.items() if value is not None}
+            call = Call(method="POST", path="/retrieve/pose", json=given, repeatable=True)
+        else:
+            wanted = {"collection": collection, "k": str(k), "box": _box(box), **_chosen(sources, labels, datasets)}
+            call = _of_image("/retrieve/pose", image, {**wanted, "thumbnails": str(thumbnails).lower()})
         return [record(Neighbour, plain) for plain in self._send(call).json()["items"]]
+
+
+def _chosen(sources: Sequence[str], labels: Sequence[str], datasets: Sequence[str]) -> dict[str, str | None]:
+    given = {"sources": sources, "labels": labels, "datasets": datasets}
+    return {name: ",".join(values) or None for name, values in given.items()}
 
 
 def _of_image(path: str, image: Image, params: Mapping[str, Any], *, accept: str = "application/json") -> Call:

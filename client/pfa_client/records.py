@@ -3,7 +3,7 @@
 Times are RFC 3339 strings, UTC. Sizes and positions are in px of the image or video as its viewer sees it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -276,15 +276,28 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
+class Item:
+    """An item of a collection."""
+
+    source: str
+    """Id of the video, or sha256 of the image."""
+    id: int = -1
+    name: str = ""
+    """File name under which it was sent."""
+    label: str | None = None
+    dataset: str | None = None
+    """Id of the data set that it was taken from."""
+    frame: int | None = None
+    time_s: float | None = None
+    box: Sequence[float] | None = None
+    """Of an image: the person box that was looked at."""
+    thumbnail_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour(Item):
     """An item of a collection that is near in fc6 space."""
 
     distance: float
-    source: str
-    """Id of the video, or sha256 of the image."""
-    name: str = ""
-    """File name under which it was sent."""
-    frame: int | None = None
-    time_s: float | None = None
     thumbnail: str | None = None
     """A small JPEG as a data URI."""

@@ -188,8 +188,12 @@ def test_a_collection_finds_what_was_put_into_it(store: Store, videos: str, imag
     folder: Path | None = store.collections.folder(held)
     assert folder is not None
     gallery = GalleryIndex.load(folder)
-    nearest = gallery.search(gallery.features(), k=1)
-    assert [found[0].position for found in nearest] == list(range(7))
+    assert [gallery.search(gallery.feature(n)[None], k=1)[0][0].id for n in range(7)] == list(range(7))
+    assert {item.label for _, item in gallery.page(after=-1, limit=9)} == {"left", "right"}
+    again = do(store, "index", spec.model_copy(update={"every_frames": 2}))
+    assert again["items"] == 4 + 4 + 4 + 1  # those between; what was there is not there twice
+    renewed = do(store, "index", spec.model_copy(update={"every_frames": 8, "replace": True}))
+    assert (renewed["items"], store.collections.get("poses").num_items) == (4, 4)
     assert do(store, "index", IndexSpec(collection="people", model="base", dataset=images))["items"] == 6
 
 

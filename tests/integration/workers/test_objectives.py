@@ -112,7 +112,7 @@ def test_its_model_says_what_it_is_and_other_models_start_from_it(
     gallery_folder = store.collections.folder(store.collections.get(objective))
     assert gallery_folder is not None
     gallery = GalleryIndex.load(gallery_folder)
-    assert [found[0].position for found in gallery.search(gallery.features(), k=1)] == list(range(6))
+    assert [gallery.search(gallery.feature(n)[None], k=1)[0][0].id for n in range(6)] == list(range(6))
 
 
 def test_random_is_what_training_starts_from(store: Store) -> None:
