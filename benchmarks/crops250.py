@@ -23,7 +23,7 @@ from pfa_core.crops import corner_crops
 from pfa_core.finetune_action import action_model_config
 from pfa_core.nets.action import ActionNet
 from pfa_core.nets.preprocess import MEAN, STD, normalise_rgb
-from pfa_core.predict import ActionPredictor, Numerics
+from pfa_core.predict import ActionPredictor, ExecutorName, Numerics
 from pfa_core.seeds import seeded
 
 LABELS = tuple(f"class {n}" for n in range(101))
@@ -83,12 +83,9 @@ def _looked(frames_u8: Tensor, side: int, judge: Callable[[Tensor], Tensor], *, 
         return torch.cat([judge(part) for part in rows.split(at_once)]).view(len(crops), 10, -1)
 
 
-def shared(config: ActionConfig, *, numerics: Numerics = "float32", compiled: bool = False) -> Look:
-    net = net_of(config)
-    predictor = ActionPredictor(net, action_model_config(config, LABELS), numerics=numerics, device="cpu")
-    if compiled:
-        net.score_crops = torch.compile(net.score_crops, dynamic=False)  # type: ignore[method-assign]  # for this one net
-    return predictor.look
+def shared(config: ActionConfig, *, numerics: Numerics = "float32", executor: ExecutorName = "eager") -> Look:
+    model_config = action_model_config(config, LABELS)
+    return ActionPredictor(net_of(config), model_config, numerics=numerics, device="cpu", executor=executor).look
 
 
 def kinds(config: ActionConfig, *, with_compiled: bool) -> dict[str, Look]:
@@ -98,10 +95,12 @@ def kinds(config: ActionConfig, *, with_compiled: bool) -> dict[str, Look]:
         "batches of 50, our layers": batches(config, at_once=50),
         "**shared first layer, float32**": shared(config),
         "**shared first layer, bf16**": shared(config, numerics="bfloat16"),
+        "**shared first layer, float32, OpenVINO**": shared(config, executor="openvino"),
+        "shared first layer, bf16, OpenVINO": shared(config, numerics="bfloat16", executor="openvino"),
     }
     if with_compiled:
-        found["shared first layer, float32, compiled"] = shared(config, compiled=True)
-        found["shared first layer, bf16, compiled"] = shared(config, numerics="bfloat16", compiled=True)
+        found["shared first layer, float32, compiled"] = shared(config, executor="compile")
+        found["shared first layer, bf16, compiled"] = shared(config, numerics="bfloat16", executor="compile")
     return found
 
 
