@@ -25,6 +25,7 @@ from api.routers import (
     job_predictions,
     job_requests,
     jobs,
+    model_files,
     models,
     predict,
     retrieve,
@@ -85,8 +86,8 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
     openapi.install(app)
     for module in (
         predict, retrieve,  # routes are tried in this order, and these are asked most
-        videos, uploads, datasets, jobs, job_requests, job_files, job_predictions, models, collections, webhooks,
-        workers, health,
+        videos, uploads, datasets, jobs, job_requests, job_files, job_predictions, models, model_files, collections,
+        webhooks, workers, health,
     ):  # fmt: skip
         app.include_router(module.router)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)

@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 from api.problems import MEDIA_TYPE
 from api.schemas.collections import CollectionCreate
 from api.schemas.datasets import DatasetCreate
-from api.schemas.models import AliasPut
+from api.schemas.models import AliasPut, ModelExport
 from api.schemas.problem import Problem
 from api.schemas.webhooks import WebhookCreate
 from pfa_store.specs import SPEC_OF
@@ -22,6 +22,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     AliasPut,
     CollectionCreate,
     DatasetCreate,
+    ModelExport,
     Problem,
     WebhookCreate,
     *SPEC_OF.values(),
