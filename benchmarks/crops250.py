@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from benchmarks.machine import describe
 from pfa_core.config import action as presets
 from pfa_core.config.action import ActionConfig
-from pfa_core.crops import corner_crops
+from pfa_core.crops import corner_crops, corner_places
+from pfa_core.devices import placed
 from pfa_core.finetune_action import action_model_config
 from pfa_core.nets.action import ActionNet
 from pfa_core.nets.preprocess import MEAN, STD, normalise_rgb
@@ -88,6 +89,24 @@ def shared(config: ActionConfig, *, numerics: Numerics = "float32", executor: Ex
     return ActionPredictor(net_of(config), model_config, numerics=numerics, device="cpu", executor=executor).look
 
 
+def shared_compiled(config: ActionConfig, *, numerics: Numerics = "float32") -> Look:
+    """`shared`, mirrors too, by torch's compiler."""
+    net, side = net_of(config), config.net.crop_px
+    dtype = torch.bfloat16 if numerics == "bfloat16" else torch.float32
+    score = torch.compile(placed(net.to(dtype), torch.device("cpu")).score_crops, dynamic=False)
+
+    def look(frames_u8: Tensor) -> Tensor:
+        places = corner_places((frames_u8.shape[2], frames_u8.shape[3]), crop_px=side)
+        (bottom, right) = places[3]
+        with torch.inference_mode():
+            whole = normalise_rgb(frames_u8[:, :, : bottom + side, : right + side]).to(dtype)
+            mirrored = [(top, right - left) for top, left in places]
+            parts = [score(whole, places=places, crop_px=side), score(whole.flip(3), places=mirrored, crop_px=side)]
+            return torch.cat(parts).transpose(0, 1).float()
+
+    return look
+
+
 def kinds(config: ActionConfig, *, with_compiled: bool) -> dict[str, Look]:
     found: dict[str, Look] = {
         "250 single forwards, torch's layers": naive(config),
@@ -99,8 +118,8 @@ def kinds(config: ActionConfig, *, with_compiled: bool) -> dict[str, Look]:
         "shared first layer, bf16, OpenVINO": shared(config, numerics="bfloat16", executor="openvino"),
     }
     if with_compiled:
-        found["shared first layer, float32, compiled"] = shared(config, executor="compile")
-        found["shared first layer, bf16, compiled"] = shared(config, numerics="bfloat16", executor="compile")
+        found["shared first layer, float32, compiled"] = shared_compiled(config)
+        found["shared first layer, bf16, compiled"] = shared_compiled(config, numerics="bfloat16")
     return found
 
 

@@ -84,11 +84,11 @@ def run_by(net: nn.Module, side_px: int, *, executor: ExecutorName, numerics: Nu
     return lambda maps: run(maps.to(chosen.dtype)).float()
 
 
-def kinds(work: Workload, *, width: float, with_compiled: bool) -> dict[str, Run]:
+def kinds(work: Workload, *, width: float) -> dict[str, Run]:
     """Each loaded, with the processor's time that it took printed."""
     plain = nn.Sequential(*map(torch_layer, layers_of(work.net(width)))).eval()
     found: dict[str, Run] = {YARDSTICK: lambda maps: plain(maps.contiguous())}
-    names: tuple[ExecutorName, ...] = ("eager", "openvino", "compile") if with_compiled else ("eager", "openvino")
+    names: tuple[ExecutorName, ...] = ("eager", "openvino")
     for executor in names:
         for numerics in ("float32", "bfloat16"):
             began_s = time.process_time()
@@ -106,12 +106,12 @@ def images_of(work: Workload) -> Tensor:
     return normalise_rgb(pixels)
 
 
-def measure(work: Workload, *, width: float, rounds: int, with_compiled: bool) -> None:
+def measure(work: Workload, *, width: float, rounds: int) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(work.threads)
     print(f"\n### {work.name}, width {width:g}, {work.threads} thread(s)\n\n{describe()}\n", flush=True)
     with torch.inference_mode():
-        runs = kinds(work, width=width, with_compiled=with_compiled)
+        runs = kinds(work, width=width)
         images = images_of(work)[: work.rows]
         exact = runs[YARDSTICK](images)
         errors = {name: float((run(images) - exact).norm() / exact.norm()) for name, run in runs.items()}
@@ -142,14 +142,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--only", choices=[work.name for work in WORKLOADS], help="one workload; all where not given")
-    parser.add_argument("--compile", action="store_true", help="also torch.compile, which takes a C++ compiler")
     options = parser.parse_args()
     if not set(TUNING) <= set(os.environ):  # which C libraries read when a process starts
         command = [sys.executable, "-m", "benchmarks.inference", *sys.argv[1:]]
         os.execve(sys.executable, command, {**TUNING, **os.environ})
     for work in WORKLOADS:
         if options.only in (None, work.name):
-            measure(work, width=options.width, rounds=options.rounds, with_compiled=options.compile)
+            measure(work, width=options.width, rounds=options.rounds)
     print(f"\nAt the end: {describe()}")
 
 

@@ -1,12 +1,10 @@
-"""What runs a trained network: torch as it is, torch compiled, or OpenVINO. docs/decisions/0016 has the figures.
+"""What runs a trained network: torch or OpenVINO. docs/decisions/0016 has the figures.
 
 `eager` is the reference: every other executor answers within 1e-5 of it in float32, within 1e-2 in bfloat16 (relative
 norm).
 """
 
 import importlib.util
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +22,7 @@ from pfa_core.nets.vggm import pool1_side
 Numerics = Literal["float32", "bfloat16"]
 """Number format of weights and activations; bfloat16 answers within 1e-2 of float32 (relative norm)."""
 
-ExecutorName = Literal["auto", "eager", "openvino", "compile"]
+ExecutorName = Literal["auto", "eager", "openvino"]
 """`auto`: OpenVINO on a processor where it is installed and takes the network, else torch as it is."""
 
 
@@ -79,21 +77,18 @@ class Executor(Protocol):
 
 
 class Eager:
-    """torch, layer by layer, or as its compiler fuses them."""
+    """torch, layer by layer."""
 
-    def __init__(self, *, device: torch.device, numerics: Numerics, compiled: bool = False) -> None:
-        """Raises: ConfigInvalid: compiled, and there is no C++ compiler."""
-        self.name: ExecutorName = "compile" if compiled else "eager"
+    def __init__(self, *, device: torch.device, numerics: Numerics) -> None:
+        self.name: ExecutorName = "eager"
         self.device = device
         self.dtype = torch.bfloat16 if numerics == "bfloat16" else torch.float32
-        if compiled and device.type == "cpu" and shutil.which(os.environ.get("CXX", "g++")) is None:
-            raise ConfigInvalid("The executor 'compile' needs a C++ compiler (g++, or the one that CXX names).")
 
     def take(self, module: nn.Module) -> nn.Module:
         return placed(module.to(self.dtype).eval(), self.device)
 
     def run_of(self, piece: Piece) -> Run:
-        return torch.compile(piece.call, dynamic=True) if self.name == "compile" else piece.call
+        return piece.call
 
 
 class OpenVino:
@@ -137,7 +132,7 @@ def executor_of(name: ExecutorName, *, device: torch.device, numerics: Numerics)
     """
     if name == "openvino" or (name == "auto" and openvino_missing(device) is None):
         return OpenVino(device=device, numerics=numerics)
-    return Eager(device=device, numerics=numerics, compiled=name == "compile")
+    return Eager(device=device, numerics=numerics)
 
 
 def piece_of(net: nn.Module, *, side_px: int) -> Piece:

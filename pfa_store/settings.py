@@ -112,10 +112,10 @@ class Settings(BaseSettings):
         default="auto",
         description="Number format for prediction; auto: bfloat16 where the device is faster in it",
     )
-    executor: Literal["auto", "eager", "openvino", "compile"] = Field(
+    executor: Literal["auto", "eager", "openvino"] = Field(
         default="auto",
         description="What runs networks for prediction; auto: OpenVINO on a processor where it is installed, else"
-        " torch; compile: torch's compiler, which needs g++ and takes longer to load a model",
+        " torch, which `eager` is",
     )
 
     @classmethod
