@@ -27,6 +27,7 @@ from api.routers import (
     job_predictions,
     job_requests,
     jobs,
+    model_files,
     models,
     predict,
     retrieve,
@@ -87,7 +88,7 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
     openapi.install(app)
     for module in (
         predict, retrieve,  # routes are tried in this order, and these are asked most
-        videos, uploads, datasets, jobs, job_requests, job_files, job_predictions, models, collections,
+        videos, uploads, datasets, jobs, job_requests, job_files, job_predictions, models, model_files, collections,
         collection_items, inference_protocol, webhooks, workers, health,
     ):  # fmt: skip
         app.include_router(module.router)

@@ -35,6 +35,11 @@ class ServiceSet:
     rates: "Rates"
     recall: "Recall"
     ingests: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(INGESTS_AT_ONCE))
+    exports: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+
+    async def export(self, work: Callable[[], R]) -> R:
+        """Write a model in another form in a thread: one at a time, since each holds all its weights."""
+        return await to_thread.run_sync(work, limiter=self.exports)
 
     async def ingest(self, work: Callable[A, R], *args: A.args, **kwargs: A.kwargs) -> R:
         """Check and keep files in a thread: a few at a time, so that looking at videos never takes every thread."""

@@ -15,6 +15,7 @@ PfaError
   QueueFull           too many predictions wait already
   ModelMemoryFull     a model that does not fit beside those that must stay loaded
   ModelFileNotFound   a model has no such file (a NotFound)
+  PairsNotFound       no collection holds features of the model, so that it has no closest pairs (a NotFound)
   JobFileNotFound     a job has no such file (a NotFound)
   CollectionNotReady  a collection that has not been filled yet (a Conflict)
 """
@@ -77,6 +78,10 @@ class ModelMemoryFull(PfaError):
 
 class ModelFileNotFound(NotFound):
     code = "model_file_not_found"
+
+
+class PairsNotFound(NotFound):
+    code = "pairs_not_found"
 
 
 class JobFileNotFound(NotFound):

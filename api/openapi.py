@@ -12,7 +12,7 @@ from api.problems import MEDIA_TYPE
 from api.schemas.collections import CollectionCreate, RetrieveQuery
 from api.schemas.datasets import DatasetCreate
 from api.schemas.inference_protocol import InferRequest
-from api.schemas.models import AliasPut
+from api.schemas.models import AliasPut, ModelExport
 from api.schemas.problem import Problem
 from api.schemas.webhooks import WebhookCreate
 from pfa_store.specs import SPEC_OF
@@ -24,6 +24,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     CollectionCreate,
     DatasetCreate,
     InferRequest,
+    ModelExport,
     Problem,
     RetrieveQuery,
     WebhookCreate,

@@ -57,6 +57,7 @@ STATUS_OF: dict[type[PfaError], Status] = {
     core.AnnotationsInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.DatasetUnsuitable: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.ModelUnsuitable: HTTPStatus.UNPROCESSABLE_ENTITY,
+    core.ModelUnreadable: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.ConfigInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.ItemNotFound: HTTPStatus.NOT_FOUND,
     core.PackDamaged: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -101,6 +102,7 @@ STATUS_OF: dict[type[PfaError], Status] = {
     web.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
     web.ModelMemoryFull: HTTPStatus.INSUFFICIENT_STORAGE,
     web.ModelFileNotFound: HTTPStatus.NOT_FOUND,
+    web.PairsNotFound: HTTPStatus.NOT_FOUND,
     web.JobFileNotFound: HTTPStatus.NOT_FOUND,
     web.CollectionNotReady: HTTPStatus.CONFLICT,
 }

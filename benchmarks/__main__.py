@@ -12,6 +12,7 @@ BENCHMARKS = (
     "benchmarks.pretrain_step",
     "benchmarks.crops250",
     "benchmarks.many_images",
+    "benchmarks.inference",
 )
 """`benchmarks.flow_gpu` and `benchmarks.pretrain_gpu` are run by hand where there is a GPU, `benchmarks.serving` where
 its peers are installed, `benchmarks.serving_stress` where ten minutes are to spare, `benchmarks.retrieval` with

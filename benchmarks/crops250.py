@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from benchmarks.machine import describe
 from pfa_core.config import action as presets
 from pfa_core.config.action import ActionConfig
-from pfa_core.crops import corner_crops
+from pfa_core.crops import corner_crops, corner_places
+from pfa_core.devices import placed
 from pfa_core.finetune_action import action_model_config
 from pfa_core.nets.action import ActionNet
 from pfa_core.nets.preprocess import MEAN, STD, normalise_rgb
-from pfa_core.predict import ActionPredictor, Numerics
+from pfa_core.predict import ActionPredictor, ExecutorName, Numerics
 from pfa_core.seeds import seeded
 
 LABELS = tuple(f"class {n}" for n in range(101))
@@ -83,12 +84,27 @@ def _looked(frames_u8: Tensor, side: int, judge: Callable[[Tensor], Tensor], *, 
         return torch.cat([judge(part) for part in rows.split(at_once)]).view(len(crops), 10, -1)
 
 
-def shared(config: ActionConfig, *, numerics: Numerics = "float32", compiled: bool = False) -> Look:
-    net = net_of(config)
-    predictor = ActionPredictor(net, action_model_config(config, LABELS), numerics=numerics, device="cpu")
-    if compiled:
-        net.score_crops = torch.compile(net.score_crops, dynamic=False)  # type: ignore[method-assign]  # for this one net
-    return predictor.look
+def shared(config: ActionConfig, *, numerics: Numerics = "float32", executor: ExecutorName = "eager") -> Look:
+    model_config = action_model_config(config, LABELS)
+    return ActionPredictor(net_of(config), model_config, numerics=numerics, device="cpu", executor=executor).look
+
+
+def shared_compiled(config: ActionConfig, *, numerics: Numerics = "float32") -> Look:
+    """`shared`, mirrors too, by torch's compiler."""
+    net, side = net_of(config), config.net.crop_px
+    dtype = torch.bfloat16 if numerics == "bfloat16" else torch.float32
+    score = torch.compile(placed(net.to(dtype), torch.device("cpu")).score_crops, dynamic=False)
+
+    def look(frames_u8: Tensor) -> Tensor:
+        places = corner_places((frames_u8.shape[2], frames_u8.shape[3]), crop_px=side)
+        (bottom, right) = places[3]
+        with torch.inference_mode():
+            whole = normalise_rgb(frames_u8[:, :, : bottom + side, : right + side]).to(dtype)
+            mirrored = [(top, right - left) for top, left in places]
+            parts = [score(whole, places=places, crop_px=side), score(whole.flip(3), places=mirrored, crop_px=side)]
+            return torch.cat(parts).transpose(0, 1).float()
+
+    return look
 
 
 def kinds(config: ActionConfig, *, with_compiled: bool) -> dict[str, Look]:
@@ -98,10 +114,12 @@ def kinds(config: ActionConfig, *, with_compiled: bool) -> dict[str, Look]:
         "batches of 50, our layers": batches(config, at_once=50),
         "**shared first layer, float32**": shared(config),
         "**shared first layer, bf16**": shared(config, numerics="bfloat16"),
+        "**shared first layer, float32, OpenVINO**": shared(config, executor="openvino"),
+        "shared first layer, bf16, OpenVINO": shared(config, numerics="bfloat16", executor="openvino"),
     }
     if with_compiled:
-        found["shared first layer, float32, compiled"] = shared(config, compiled=True)
-        found["shared first layer, bf16, compiled"] = shared(config, numerics="bfloat16", compiled=True)
+        found["shared first layer, float32, compiled"] = shared_compiled(config)
+        found["shared first layer, bf16, compiled"] = shared_compiled(config, numerics="bfloat16")
     return found
 
 

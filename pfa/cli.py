@@ -9,6 +9,7 @@ import typer
 
 from pfa.backup_cli import backup, restore
 from pfa.console import announce, load_settings, or_fail, out
+from pfa.export_cli import export_folder
 from pfa.import_cli import import_data
 from pfa.jobs_cli import jobs_app
 from pfa.keys_cli import keys_app
@@ -25,6 +26,7 @@ app.add_typer(jobs_app, name="jobs")
 app.command(name="import")(import_data)
 app.command()(backup)
 app.command()(restore)
+app.command(name="export")(export_folder)
 
 
 @app.command()

@@ -17,6 +17,7 @@ PfaError
     AnnotationsInvalid  an annotation file that does not say what it must
     DatasetUnsuitable   a data set without what the job needs (joints, labels, enough items)
     ModelUnsuitable     a model of another kind than the job or the request needs
+    ModelUnreadable     a model from outside that does not say what it must
     ConfigInvalid       a value out of range or a key that does not exist
     ItemNotFound        an item that a gallery does not hold
   DamageError           something that we wrote does not read back
@@ -111,6 +112,10 @@ class DatasetUnsuitable(InputError):
 
 class ModelUnsuitable(InputError):
     code = "model_unsuitable"
+
+
+class ModelUnreadable(InputError):
+    code = "model_unreadable"
 
 
 class ConfigInvalid(InputError):

@@ -38,6 +38,8 @@ WEIGHTS, CONFIG, METRICS, CARD, MANIFEST = (
     "README.md",
     "manifest.json",
 )
+FILES = (WEIGHTS, CONFIG, METRICS, CARD, MANIFEST)
+"""Of a model folder."""
 
 
 def build(config: ModelConfig) -> nn.Module:

@@ -15,18 +15,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pfa_core.crops import PersonCrop, box_crop
+from pfa_core.executors import ExecutorName, Numerics
 from pfa_core.heatmaps import decode
 from pfa_core.manifest import ModelConfig
 from pfa_core.model_settings import PoseSettings, joints_of
 from pfa_core.models import appearance_of
 from pfa_core.people import Box
 from pfa_core.predict_action import ActionPrediction, ActionPredictor
-from pfa_core.predictor import CropPredictor, Image, Numerics, Prepared, channels_first, checked_image
+from pfa_core.predictor import CropPredictor, Image, Prepared, channels_first, checked_image
 from pfa_core.skeleton import JointSet
 
 __all__ = [
     "ActionPrediction",
     "ActionPredictor",
+    "ExecutorName",
     "FeatureExtractor",
     "Numerics",
     "PosePrediction",
@@ -58,12 +60,18 @@ class PosePredictor(CropPredictor):
     """Joints of the person in an image. Source: paper section 4.2."""
 
     def __init__(
-        self, module: nn.Module, config: ModelConfig, *, numerics: Numerics = "float32", device: str = "auto"
+        self,
+        module: nn.Module,
+        config: ModelConfig,
+        *,
+        numerics: Numerics = "float32",
+        device: str = "auto",
+        executor: ExecutorName = "eager",
     ) -> None:
         """Raises: ModelUnsuitable: a model of another kind."""
         self.joints = joints_of(config)
         self.settings = PoseSettings.of(config)
-        super().__init__(module, config, numerics=numerics, device=device)
+        super().__init__(module, config, numerics=numerics, device=device, executor=executor)
 
     def __call__(self, image: Image, *, box: Box | None = None) -> PosePrediction:
         """Find the joints of one person.
@@ -105,12 +113,18 @@ class FeatureExtractor(CropPredictor):
     """fc6 of an image, after its ReLU, without dropout. Source: paper section 4.1, "closest pairs"."""
 
     def __init__(
-        self, module: nn.Module, config: ModelConfig, *, numerics: Numerics = "float32", device: str = "auto"
+        self,
+        module: nn.Module,
+        config: ModelConfig,
+        *,
+        numerics: Numerics = "float32",
+        device: str = "auto",
+        executor: ExecutorName = "eager",
     ) -> None:
         """Raises: ModelUnsuitable: a pose model, which ends before fc6."""
         net = appearance_of(module)
         self.num_features = net.out_features
-        super().__init__(net, config, numerics=numerics, device=device)
+        super().__init__(net, config, numerics=numerics, device=device, executor=executor)
 
     def __call__(self, image: Image, *, box: Box | None = None) -> NDArray[np.float32]:
         """(D,) the feature of the square around the box, or around the whole image; see `PosePredictor`."""

@@ -21,12 +21,13 @@ from pfa_core.clip_sample import ClipSample, sample_of
 from pfa_core.config.video_answers import Protocol
 from pfa_core.crops import corner_places
 from pfa_core.cuts import mirrored_blocks
+from pfa_core.executors import Executor, ExecutorName, Numerics, Runs, as_rows, runs_of
 from pfa_core.flow import make_engine
 from pfa_core.manifest import ModelConfig
 from pfa_core.model_settings import ActionSettings, labels_of
-from pfa_core.nets.action import ActionNet, MotionNet, TwoStreamNet
+from pfa_core.nets.action import ActionNet, TwoStreamNet
 from pfa_core.nets.preprocess import normalise_flow, normalise_rgb
-from pfa_core.predictor import Image, Numerics, Predictor, channels_first
+from pfa_core.predictor import Image, Predictor, channels_first
 
 Stream = Literal["appearance", "motion"]
 
@@ -65,16 +66,25 @@ class ActionPredictor(Predictor):
     """
 
     def __init__(
-        self, module: nn.Module, config: ModelConfig, *, numerics: Numerics = "float32", device: str = "auto"
+        self,
+        module: nn.Module,
+        config: ModelConfig,
+        *,
+        numerics: Numerics = "float32",
+        device: str = "auto",
+        executor: ExecutorName = "eager",
     ) -> None:
         """Raises: ModelUnsuitable: a model of another kind."""
         self.labels = labels_of(config)
         self.settings = ActionSettings.of(config)
-        assert isinstance(module, ActionNet | TwoStreamNet)
-        self._appearance = module if isinstance(module, ActionNet) else module.appearance
-        self._motion = module.motion if isinstance(module, TwoStreamNet) else None
         self._centre_only = False
-        super().__init__(module, config, numerics=numerics, device=device)
+        super().__init__(module, config, numerics=numerics, device=device, executor=executor)
+
+    def _build(self, module: nn.Module, executor: Executor) -> None:
+        assert isinstance(module, ActionNet | TwoStreamNet)
+        make = partial(runs_of, executor=executor, crop_px=self.config.net.crop_px)
+        self._appearance = make(module if isinstance(module, ActionNet) else module.appearance)
+        self._motion = make(module.motion) if isinstance(module, TwoStreamNet) else None
 
     def __call__(self, clip: Image | ClipSample) -> ActionPrediction:
         """Name the action in an image (H, W, 3), in a clip (T, H, W, 3), all its frames, uint8 RGB, or in a sample.
@@ -148,7 +158,7 @@ class ActionPredictor(Predictor):
             blank = np.zeros((side, side), np.uint8)
             make_engine(motion.pack.backend, motion.pack.tvl1, size=(side, side))(blank, blank)
 
-    def _score(self, net: ActionNet | MotionNet, rows: Tensor, normalise: _Map, mirror: _Map) -> Tensor:
+    def _score(self, net: Runs, rows: Tensor, normalise: _Map, mirror: _Map) -> Tensor:
         side = self.config.net.crop_px
         places = corner_places((rows.shape[2], rows.shape[3]), crop_px=side)
         bottom, right = places[3]
@@ -159,7 +169,7 @@ class ActionPredictor(Predictor):
             if self.settings.flip:
                 mirrored = [(top, right - left) for top, left in places]
                 scores.append(net.score_crops(mirror(whole), places=mirrored, crop_px=side))
-            return torch.cat(scores).transpose(0, 1).float().cpu()
+            return as_rows(torch.cat(scores).transpose(0, 1))
 
 
 def fuse(appearance: NDArray[np.float32], motion: NDArray[np.float32], *, weight: float) -> NDArray[np.float32]:

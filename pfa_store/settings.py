@@ -112,6 +112,11 @@ class Settings(BaseSettings):
         default="auto",
         description="Number format for prediction; auto: bfloat16 where the device is faster in it",
     )
+    executor: Literal["auto", "eager", "openvino"] = Field(
+        default="auto",
+        description="What runs networks for prediction; auto: OpenVINO on a processor where it is installed, else"
+        " torch, which `eager` is",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -95,6 +95,7 @@ class Inference:
         self._image_threads = ThreadPoolExecutor(share, thread_name_prefix="image-decoder")
         self._clip_threads = ThreadPoolExecutor(CLIPS_AT_ONCE, thread_name_prefix="clip-decoder")
         self._num_inside = 0
+        self._told_fallback = False
         self._following = asyncio.create_task(self._follow())
 
     async def close(self) -> None:
@@ -254,9 +255,18 @@ class Inference:
     def _load(self, version: Version) -> Loaded[Predictor]:
         """Load and warm up, in the host's thread."""
         torch.set_num_threads(self._threads)
-        predictor = _PREDICTORS[version.use].load(version.folder, numerics=self._numerics)
+        predictor = _PREDICTORS[version.use].load(
+            version.folder, numerics=self._numerics, executor=self._settings.executor
+        )
+        self._tell_fallback(predictor.fallback)
         predictor.warm_up()
         return Loaded(predictor, _bytes_on_disk(version) * predictor.dtype.itemsize // 4)
+
+    def _tell_fallback(self, reason: str | None) -> None:
+        """Log, once, that models run slower than they could."""
+        if reason is not None and not self._told_fallback:
+            self._told_fallback = True
+            logger.warning("Networks run by torch alone: %s", reason)
 
 
 _PREDICTORS: dict[Use, type[Predictor]] = {

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.page import time_of
+from pfa_core.errors import ConfigInvalid
+from pfa_core.model_export import ExportFormat
+from pfa_core.vggm_weights import VggmInput
 from pfa_store.models import ModelVersion
+from pfa_store.specs import Name
 
 
 class ModelVersionRead(BaseModel):
@@ -64,6 +68,41 @@ class AliasPut(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"version": 2}})
 
     version: int = Field(ge=1, lt=2**31)
+
+
+class ModelExport(BaseModel):
+    """The form that a version shall have."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"format": "onnx"}})
+
+    format: ExportFormat = Field(
+        description="`onnx`: bytes of images in, answers out; `safetensors`: weights, with the configuration in its"
+        " metadata; `folder`: a .zip of the model folder"
+    )
+
+
+class ModelImport(BaseModel):
+    """What an imported model is called, and how a VGG-M of another project presents images."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name = Field(description="Name of the model, which gets a new version")
+    channels: Literal["RGB", "BGR"] = Field("RGB", description="VGG-M of another project: order of its channels")
+    mean: str = Field("", description="VGG-M of another project: three numbers with commas, of pixels in 0..255")
+    std: str = Field("", description="VGG-M of another project: three numbers with commas, of pixels in 0..255")
+
+    def vggm(self) -> VggmInput:
+        """Raises: ConfigInvalid: numbers that cannot be used."""
+        given = {name: _three(text, name) for name, text in (("mean", self.mean), ("std", self.std)) if text}
+        return VggmInput(channels=self.channels, **given)
+
+
+def _three(text: str, name: str) -> tuple[float, float, float]:
+    try:
+        first, second, third = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigInvalid(f"{name} must be three numbers with commas between them, got {text!r}") from error
+    return first, second, third
 
 
 class AliasRead(BaseModel):

@@ -5,7 +5,7 @@ And two streams, of which the second sees flow, which goes beyond the paper (doc
 Axes: B batch, T frames or blocks of a clip, P places of crops, C classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,11 @@ from torch.nn import functional
 
 from pfa_core.config.net import NetConfig
 from pfa_core.nets.vggm import VggM, init_weights, pool1_side
+
+Run = Callable[[Tensor], Tensor]
+"""A network, or a part of one."""
+Places = Sequence[tuple[int, int]]
+"""(top, left) corners of crops, px."""
 
 HIDDEN_UNITS = 2048
 SHARED_STEP_PX = 4
@@ -54,7 +59,7 @@ class _Stream(nn.Module):
             hidden = self.hidden_norm(hidden)
         return self.scores(functional.relu(hidden))
 
-    def score_crops(self, whole: Tensor, *, places: Sequence[tuple[int, int]], crop_px: int) -> Tensor:
+    def score_crops(self, whole: Tensor, *, places: Places, crop_px: int) -> Tensor:
         """Scores of the same crops of every input, as `forward` gives for each.
 
         Where the crop allows it (`shares_first_layer`), conv1 and pool1 are computed once for all of an input's crops.
@@ -68,17 +73,13 @@ class _Stream(nn.Module):
             (P, T, C).
         """
         if shares_first_layer(crop_px):
-            scores = self._score_shared(whole, places=places, crop_px=crop_px)
-        else:
-            scores = self(torch.cat([whole[:, :, y : y + crop_px, x : x + crop_px] for y, x in places]))
-        return scores.view(len(places), len(whole), -1)
+            first = self.backbone.layers.first
+            return score_shared(whole, first=first, rest=self.rest, places=places, crop_px=crop_px)
+        return score_apart(whole, score=self, places=places, crop_px=crop_px)
 
-    def _score_shared(self, whole: Tensor, *, places: Sequence[tuple[int, int]], crop_px: int) -> Tensor:
-        layers = self.backbone.layers
-        maps, side = layers.first(whole), pool1_side(crop_px)
-        corners = [(top // SHARED_STEP_PX, left // SHARED_STEP_PX) for top, left in places]
-        parts = [maps[:, :, row : row + side, column : column + side] for row, column in corners]
-        return self.head(self.backbone.top(layers.rest(torch.cat(parts))))
+    def rest(self, maps: Tensor) -> Tensor:
+        """Everything after pool1, from its output."""
+        return self.head(self.backbone.top(self.backbone.layers.rest(maps)))
 
     def new_layers(self) -> list[nn.Module]:
         """The two layers that `last2` trains (with the normalisation between them)."""
@@ -127,6 +128,20 @@ class TwoStreamNet(nn.Module):
     def new_layers(self) -> list[nn.Module]:
         """The two layers of each stream that `last2` trains."""
         return self.appearance.new_layers() + self.motion.new_layers()
+
+
+def score_shared(whole: Tensor, *, first: Run, rest: Run, places: Places, crop_px: int) -> Tensor:
+    """`score_crops` where the crops share conv1 and pool1 (`first`); `rest` goes on from there. -> (P, T, C)."""
+    maps, side = first(whole), pool1_side(crop_px)
+    corners = [(top // SHARED_STEP_PX, left // SHARED_STEP_PX) for top, left in places]
+    parts = [maps[:, :, row : row + side, column : column + side] for row, column in corners]
+    return rest(torch.cat(parts)).view(len(places), len(whole), -1)
+
+
+def score_apart(whole: Tensor, *, score: Run, places: Places, crop_px: int) -> Tensor:
+    """`score_crops` where each crop goes through the network by itself. -> (P, T, C)."""
+    scores = score(torch.cat([whole[:, :, y : y + crop_px, x : x + crop_px] for y, x in places]))
+    return scores.view(len(places), len(whole), -1)
 
 
 def shares_first_layer(crop_px: int) -> bool:

@@ -43,6 +43,7 @@ def append(
     features: NDArray[np.float32],
     items: Sequence[GalleryItem] | None = None,
     *,
+    thumbnails: Sequence[bytes] | None = None,
     key: str = "job_1",
     model: str = MODEL,
     reduced_from: int = REDUCED_FROM,
@@ -54,6 +55,7 @@ def append(
         SegmentWriter(written, num_features=features.shape[1]) as writer,
         editing(folder, anew=replaces, reduced_from=reduced_from) as edit,
     ):
-        writer.add(features, items or items_of(len(features)), thumbnails_of(len(features)))
+        pictures = thumbnails_of(len(features)) if thumbnails is None else thumbnails
+        writer.add(features, items or items_of(len(features)), pictures)
         edit.append(writer, key=key, model=model, num_features=features.shape[1], replaces=replaces)
         return edit.publish()
