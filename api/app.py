@@ -11,6 +11,7 @@ from fastapi_offline import FastAPIOffline
 from api import openapi, problems
 from api.account import Account
 from api.buckets import Buckets, OwnBuckets, SharedBuckets
+from api.console import wiring as console
 from api.deps import ServiceSet
 from api.inference.service import Inference
 from api.limits import BodyLimit
@@ -92,6 +93,7 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
         collection_items, inference_protocol, webhooks, workers, health,
     ):  # fmt: skip
         app.include_router(module.router)
+    console.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
     app.add_middleware(TusHeaders)
     app.add_middleware(CountRequests, metrics=metrics)

@@ -8,11 +8,12 @@ import hashlib
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from starlette.concurrency import run_in_threadpool
 
+from api.console.cookies import is_foreign, key_by_cookie
 from api.deps import Services
 from api.errors import Forbidden, RateLimited, RequestInvalid, Unauthenticated
 from pfa_store.keys import SCOPES
@@ -59,6 +60,8 @@ async def caller(
 ) -> Caller:
     """The caller, once it is known and may do what the route needs.
 
+    A script of the console comes with its session's cookie and the token of its page in a header instead of a key.
+
     Raises:
         Unauthenticated: no key, or one that is unknown or revoked.
         Forbidden: the key lacks a scope.
@@ -66,26 +69,29 @@ async def caller(
         RequestInvalid: the query has the character NUL, which databases cannot look for.
     """
     if services.settings.auth == "off":
-        _refuse_other_sites(request)
-        _count(request, services, None)
-        _refuse_nul(request)
+        refuse_other_sites(request)
+        account_for(request, services, None)
+        refuse_nul(request)
         return Caller(None, frozenset(SCOPES))
     secret = bearer.credentials if bearer else header
-    if not secret:
+    if secret:
+        asked = ("key", hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest())
+        key = await services.recall.of(asked, partial(services.store.keys.find, secret))
+    else:
+        key = await run_in_threadpool(key_by_cookie, request, services.store)
+    if key is None and not secret:
         raise Unauthenticated("This call needs a key: send it as `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
-    asked = ("key", hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest())
-    key = await services.recall.of(asked, partial(services.store.keys.find, secret))
     if key is None:
         raise Unauthenticated("This key is not known here, or it was revoked.")
     found = Caller(key.id, frozenset(key.scopes))
-    _count(request, services, key.id)
+    account_for(request, services, key.id)
     for scope in needed.scopes:
         found.require(scope)
-    _refuse_nul(request)
+    refuse_nul(request)
     return found
 
 
-def _count(request: Request, services: Services, key_id: str | None) -> None:
+def account_for(request: Request, services: Services, key_id: str | None) -> None:
     """Tell the account (api/account) whose call this is, and count it. Raises: RateLimited."""
     request.state.key_id = key_id
     if request.url.path in UNCOUNTED:
@@ -99,12 +105,13 @@ def _count(request: Request, services: Services, key_id: str | None) -> None:
         )
 
 
-def _refuse_nul(request: Request) -> None:
+def refuse_nul(request: Request) -> None:
+    """Raises: RequestInvalid: the query has NUL."""
     if "%00" in request.url.query:
         raise RequestInvalid("The query has the character NUL, which no name or cursor may have.")
 
 
-def _refuse_other_sites(request: Request) -> None:
+def refuse_other_sites(request: Request) -> None:
     """Without keys, a web page of another site must not reach this service through its visitor's browser.
 
     Raises:
@@ -113,6 +120,5 @@ def _refuse_other_sites(request: Request) -> None:
     host = request.url.hostname or ""
     if not is_loopback(host):
         raise Forbidden("Without keys this service answers on a loopback name only, such as 127.0.0.1 or localhost.")
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if is_foreign(request):
         raise Forbidden("Without keys this service does not answer pages of other sites.")

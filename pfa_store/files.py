@@ -65,6 +65,10 @@ class Files:
     def video(self, sha256: str, container: str) -> Path:
         return self.root / "videos" / sha256[:2] / f"{sha256}.{container}"
 
+    def thumbnail(self, video_sha256: str) -> Path:
+        """A frame of a video, for lists; made when it is first asked for."""
+        return self.root / "thumbnails" / video_sha256[:2] / f"{video_sha256}.jpg"
+
     def upload(self, upload_id: str) -> Path:
         """What is here of an unfinished upload."""
         return self.root / "uploads" / upload_id

@@ -77,6 +77,12 @@ class Keys:
             row = session.scalars(statement).one_or_none()
             return None if row is None else record_of(Key, row)
 
+    def active(self, key_id: str) -> Key | None:
+        """The key with this id; None if there is none or it was revoked."""
+        with self._sessions.reading() as session:
+            row = session.get(KeyRow, key_id)
+            return None if row is None or row.revoked_s is not None else record_of(Key, row)
+
     def list(self) -> tuple[Key, ...]:
         """All keys, the oldest first."""
         with self._sessions.reading() as session:

@@ -124,6 +124,7 @@ class Videos:
                     raise InUse(f"The job {job_id} uses this video; cancel it or wait for its end.")
                 session.delete(session.get_one(VideoRow, video_id))
             self._files.remove(self.path(video))
+            self._files.remove(self._files.thumbnail(video.sha256))
             self._files.remove(self._files.packs_of(video.sha256))
 
     @property

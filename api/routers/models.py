@@ -65,8 +65,12 @@ def read_file(name: str, version: VersionNumber, file: str, services: Services) 
 )
 def read_card(name: str, version: VersionNumber, services: Services) -> Response:
     """The model card: what its folder says (`files/README.md`), and what evaluations here have found since."""
-    store = services.store
-    model = _version(store, name, version)
+    text = card_text(services.store, _version(services.store, name, version))
+    return Response(text, media_type="text/markdown; charset=utf-8")
+
+
+def card_text(store: Store, model: ModelVersion) -> str:
+    """The card of a version with its evaluations, as Markdown. Raises: StoreUnavailable: it does not read."""
     with disk_errors():
         card = (store.models.folder(model) / "README.md").read_text(encoding="utf-8")
     evaluated = [
@@ -74,7 +78,7 @@ def read_card(name: str, version: VersionNumber, services: Services) -> Response
         for job in store.jobs.evaluations(model.ref)
         if job.result is not None
     ]
-    return Response(card + evaluation_section(evaluated), media_type="text/markdown; charset=utf-8")
+    return card + evaluation_section(evaluated)
 
 
 @router.get(
