@@ -1,13 +1,17 @@
 """Calls that predict from an image, and collections of poses to find neighbours in."""
 
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pfa_client import reading
+from pfa_client.arrays import PoseArrays, need_numpy, pose_arrays
 from pfa_client.files import part
+from pfa_client.methods import call, listing
+from pfa_client.pages import Pages
 from pfa_client.records import Actions, Collection, Features, Neighbour, Pose, record
-from pfa_client.transport import Call
+from pfa_client.transport import Call, Steps, at
 from pfa_client.wire import Wire
 
 Image = bytes | str | Path
@@ -19,45 +23,64 @@ Box = tuple[float, float, float, float]
 class PredictionCalls(Wire):
     """Prediction and retrieval."""
 
-    def predict_pose(self, image: Image, *, model: str, box: Box | None = None, heatmaps: bool = False) -> Pose:
+    @call
+    def predict_pose(self, image: Image, *, model: str, box: Box | None = None, heatmaps: bool = False) -> Steps[Pose]:
         """The pose of the person in an image, or in a box of it."""
         wanted = {"model": model, "box": _box(box), "heatmaps": "true" if heatmaps else None}
-        return reading.pose(self._send(_of_image("/predict/pose", image, wanted)).json())
+        return reading.pose((yield from self._json(_of_image("/predict/pose", image, wanted))))
 
-    def predict_pose_overlay(self, image: Image, *, model: str, box: Box | None = None) -> bytes:
+    @call
+    def predict_pose_arrays(self, image: Image, *, model: str, box: Box | None = None) -> Steps[PoseArrays]:
+        """The same with heatmaps, as numpy arrays. Raises: NumpyMissing, before anything is sent."""
+        need_numpy()
+        wanted = {"model": model, "box": _box(box)}
+        call = _of_image("/predict/pose", image, wanted, accept="application/x-npz")
+        return pose_arrays((yield from self._send(call)).content)
+
+    @call
+    def predict_pose_overlay(self, image: Image, *, model: str, box: Box | None = None) -> Steps[bytes]:
         """The image with its pose drawn over it, as PNG."""
         wanted = {"model": model, "box": _box(box)}
-        return self._send(_of_image("/predict/pose", image, wanted, accept="image/png")).content
+        return (yield from self._send(_of_image("/predict/pose", image, wanted, accept="image/png"))).content
 
-    def predict_action(self, source: Image, *, model: str) -> Actions:
+    @call
+    def predict_action(self, source: Image, *, model: str) -> Steps[Actions]:
         """The action in an image or in a short video."""
-        return reading.actions(self._send(_of_image("/predict/action", source, {"model": model})).json())
+        return reading.actions((yield from self._json(_of_image("/predict/action", source, {"model": model}))))
 
-    def features(self, image: Image, *, model: str) -> Features:
+    @call
+    def features(self, image: Image, *, model: str) -> Steps[Features]:
         """The fc6 feature of an image."""
-        return reading.features(self._send(_of_image("/predict/features", image, {"model": model})).json())
+        return reading.features((yield from self._json(_of_image("/predict/features", image, {"model": model}))))
 
-    def create_collection(self, name: str, *, model: str) -> Collection:
+    @call
+    def create_collection(self, name: str, *, model: str) -> Steps[Collection]:
         """Make an empty collection; `start_job("index", collection=name, ...)` fills it."""
-        call = Call(method="POST", path="/collections", json={"name": name, "model": model})
-        return record(Collection, self._send(call).json())
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        document = {"name": name, "model": model}
+        call = Call(method="POST", path="/collections", json=document, headers=headers, repeatable=True)
+        return record(Collection, (yield from self._json(call)))
 
-    def collections(self) -> Iterator[Collection]:
+    @listing
+    def collections(self) -> Pages[Collection]:
         """All collections."""
-        return (record(Collection, plain) for plain in self._pages("/collections"))
+        return Pages(path="/collections", read=lambda plain: record(Collection, plain))
 
-    def collection(self, name: str) -> Collection:
+    @call
+    def collection(self, name: str) -> Steps[Collection]:
         """One collection."""
-        return record(Collection, self._get(f"/collections/{name}"))
+        return record(Collection, (yield from self._get(at("collections", name))))
 
-    def delete_collection(self, name: str) -> None:
+    @call
+    def delete_collection(self, name: str) -> Steps[None]:
         """Delete a collection; what it was made from stays."""
-        self._delete(f"/collections/{name}")
+        yield from self._delete(at("collections", name))
 
-    def retrieve(self, image: Image, *, collection: str, k: int = 10, box: Box | None = None) -> list[Neighbour]:
+    @call
+    def retrieve(self, image: Image, *, collection: str, k: int = 10, box: Box | None = None) -> Steps[list[Neighbour]]:
         """The k items of a collection whose poses are nearest to that of an image, or of a box of it."""
         call = _of_image("/retrieve/pose", image, {"collection": collection, "k": str(k), "box": _box(box)})
-        return [record(Neighbour, plain) for plain in self._send(call).json()["items"]]
+        return [record(Neighbour, plain) for plain in (yield from self._json(call))["items"]]
 
 
 def _of_image(path: str, image: Image, params: Mapping[str, Any], *, accept: str = "application/json") -> Call:
