@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pfa.errors import BrokerUnavailable
 
-_OLDEST = (6, 2)
+OLDEST = (6, 2)
 _MAX_SOCKET_PATH = 100
 """A unix socket's path is limited to 108 bytes by the kernel."""
 _START_TIMEOUT_S = 15.0
@@ -76,10 +76,15 @@ def local_broker(folder: Path) -> LocalBroker:
     return LocalBroker(command=command, socket=path, source=source)
 
 
+def installed_broker() -> str:
+    """What `local_broker` would start. Raises: BrokerUnavailable."""
+    return _binary()[1]
+
+
 def _binary() -> tuple[Path, str]:
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
-        if found and (version := _version(Path(found))) >= _OLDEST:
+        if found and (version := _version(Path(found))) >= OLDEST:
             return Path(found), f"system {name} {'.'.join(map(str, version))}"
     bundled = _bundled()
     if bundled is None:

@@ -8,14 +8,23 @@ from typing import Annotated
 import typer
 
 from pfa.backup_cli import backup, restore
+from pfa.collections_cli import collections_app
 from pfa.console import announce, load_settings, or_fail, out
+from pfa.datasets_cli import datasets_app
+from pfa.doctor_cli import doctor
 from pfa.export_cli import export_folder
+from pfa.front import HELP, PASSED_ON, Front
 from pfa.import_cli import import_data
 from pfa.jobs_cli import jobs_app
 from pfa.keys_cli import keys_app
+from pfa.models_cli import models_app
 from pfa.packs_cli import packs_app
+from pfa.videos_cli import videos_app
+from pfa.workers_cli import list_workers
 
 app = typer.Typer(
+    cls=Front,
+    context_settings=HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Pose features learned from unlabelled video: training jobs and a prediction service.",
@@ -23,10 +32,16 @@ app = typer.Typer(
 app.add_typer(keys_app, name="keys")
 app.add_typer(packs_app, name="packs")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(models_app, name="models")
+app.add_typer(datasets_app, name="datasets")
+app.add_typer(videos_app, name="videos")
+app.add_typer(collections_app, name="collections")
+app.command(name="workers")(list_workers)
 app.command(name="import")(import_data)
 app.command()(backup)
 app.command()(restore)
 app.command(name="export")(export_folder)
+app.command()(doctor)
 
 
 @app.command()
@@ -88,46 +103,60 @@ def demo(
     or_fail(lambda: run_demo(DemoConfig(out=out_dir, videos=videos, seed=seed), out))
 
 
-@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings=PASSED_ON)
+def flow(context: typer.Context) -> None:
+    """Measure the flow of videos without a service: packs, or .flo, .npz or .png files. See flow --help."""
+    _recipe("flow", context)
+
+
+@app.command(context_settings=PASSED_ON)
 def pretrain(context: typer.Context) -> None:
     """Learn pose features from videos without a service; --dry-run tells what it will need. See pretrain --help."""
-    from pfa_store.tuning import TUNING
-
-    command = [sys.executable, "-m", "pfa.pretrain_cli", *context.args]
-    os.execve(sys.executable, command, {**TUNING, **os.environ})
+    _recipe("pretrain", context)
 
 
-@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings=PASSED_ON)
+def finetune(context: typer.Context) -> None:
+    """Train a pose or an action model on labels without a service. See finetune --help."""
+    _recipe("finetune", context)
+
+
+@app.command(context_settings=PASSED_ON)
+def evaluate(context: typer.Context) -> None:
+    """Score a model folder on labelled files without a service. See evaluate --help."""
+    _recipe("evaluate", context)
+
+
+@app.command(context_settings=PASSED_ON)
 def tables(context: typer.Context) -> None:
     """Does pretraining help on your own data? The paper's tables with intervals over seeds. See tables --help."""
-    from pfa_store.tuning import TUNING
-
-    command = [sys.executable, "-m", "pfa.tables_cli", *context.args]
-    os.execve(sys.executable, command, {**TUNING, **os.environ})
+    _recipe("tables", context)
 
 
-@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings=PASSED_ON)
 def predict(context: typer.Context) -> None:
     """Poses, or actions, of images and videos, without a service. See predict --help."""
-    from pfa_store.tuning import TUNING
-
-    command = [sys.executable, "-m", "pfa.predict_cli", *context.args]
-    os.execve(sys.executable, command, {**TUNING, **os.environ})
+    _recipe("predict", context)
 
 
+@app.command(context_settings=PASSED_ON)
 def index(context: typer.Context) -> None:
     """Make a gallery folder of images and videos, without a service. See index --help."""
-    from pfa_store.tuning import TUNING
-
-    os.execve(sys.executable, [sys.executable, "-m", "pfa.index_cli", *context.args], {**TUNING, **os.environ})
+    _recipe("index", context)
 
 
-@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings=PASSED_ON)
 def retrieve(context: typer.Context) -> None:
     """Find the nearest poses in a gallery folder, without a service. See retrieve --help."""
+    _recipe("retrieve", context)
+
+
+def _recipe(name: str, context: typer.Context) -> None:
+    """Become a process that reads the arguments itself: its allocator is set before torch is loaded."""
     from pfa_store.tuning import TUNING
 
-    os.execve(sys.executable, [sys.executable, "-m", "pfa.retrieve_cli", *context.args], {**TUNING, **os.environ})
+    command = [sys.executable, "-m", f"pfa.{name}_cli", *context.args]
+    os.execve(sys.executable, command, {**TUNING, **os.environ})
 
 
 @app.command()

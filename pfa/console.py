@@ -6,9 +6,14 @@ from typing import NoReturn
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.text import Text
 
 from pfa_core.errors import PfaError
 from pfa_store.settings import Settings
+
+FAILED, UNREACHABLE, STOPPED = 1, 3, 130
+"""Exit statuses beside 0, and 2 for a command line that does not parse: it cannot be done; the service does not answer;
+Ctrl-C."""
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
@@ -27,10 +32,10 @@ def announce(message: str) -> None:
     err.print(message, highlight=False, markup=False)
 
 
-def fail(message: str) -> NoReturn:
-    """Say what is wrong and exit with status 1."""
-    err.print(f"[red]error:[/] {message}", highlight=False)
-    raise typer.Exit(1)
+def fail(message: str, *, status: int = FAILED) -> NoReturn:
+    """Say what is wrong and exit."""
+    err.print("[red]error:[/]", Text(message), highlight=False)
+    raise typer.Exit(status)
 
 
 def or_fail(action: Callable[[], object]) -> None:

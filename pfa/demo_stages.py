@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pfa.demo_results import INITS, MOTION, DemoResults, Nearest, Prediction
 from pfa.demo_service import DemoService
 from pfa.errors import DemoFailed
+from pfa.files_below import VIDEO_SUFFIXES
 from pfa_client.predictions import Box
 from pfa_core.images import write_jpeg
 from pfa_core.synthetic import ClipSet, SceneConfig, make_clip_set, make_pose_images
@@ -23,8 +24,6 @@ from pfa_core.video.probe import probe
 PRETRAINED, POSES, COLLECTION = "pretrained", "demo-poses", "demo-gallery"
 
 T = TypeVar("T")
-
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

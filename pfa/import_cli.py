@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from pfa.console import announce, fail, out
-from pfa_client import Client, ClientError
+from pfa.files_below import IMAGE_SUFFIXES, VIDEO_SUFFIXES, below, root_of
+from pfa.remote import HERE, AsJson, Key, Url, print_json, talking
 from pfa_core.errors import PfaError
 from pfa_core.importers.folders import read_folders
 from pfa_core.importers.formats import FOLDERS, FORMAT_NAMES, read_annotations
 from pfa_core.importers.source import Source
 
-MEDIA_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".mp4", ".mov", ".mkv", ".webm", ".avi", ".zip")
+MEDIA_SUFFIXES = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, ".zip")
 
 
 def import_data(
@@ -26,29 +27,33 @@ def import_data(
         str | None, typer.Option("--format", help=f"Found out where not given: {', '.join(FORMAT_NAMES)}")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the data set; the folder's where not given")] = None,
-    url: Annotated[str, typer.Option(help="The service", envvar="PFA_URL")] = "http://127.0.0.1:8000",
-    key: Annotated[str | None, typer.Option(help="An API key with the scope jobs", envvar="PFA_KEY")] = None,
+    as_json: AsJson = False,
+    url: Url = HERE,
+    key: Key = None,
 ) -> None:
     """Make a data set of a folder and the annotations that were published with it."""
     root = data if data.is_dir() else data.parent
-    files = _below([data], suffixes=MEDIA_SUFFIXES)
-    notes = _below(annotations or [], suffixes=None)
-    notes_root = _root(annotations or [])
+    files = below([data], suffixes=MEDIA_SUFFIXES)
+    notes = below(annotations or [], suffixes=None)
+    notes_root = root_of(annotations or [])
     if not files:
         fail(f"{data} holds no images, videos or .zip archives.")
     try:
         _check(files, notes, root=root, notes_root=notes_root, format_name=format_name)
-        with Client(url, key) as client:
-            made = client.create_dataset(
-                name or data.stem, files=files, root=root, annotations=notes, annotations_root=notes_root,
-                annotations_format=format_name,
-            )  # fmt: skip
-    except (PfaError, ClientError) as error:
+    except PfaError as error:
         fail(str(error))
+    with talking(url, key) as client:
+        made = client.create_dataset(
+            name or data.stem, files=files, root=root, annotations=notes, annotations_root=notes_root,
+            annotations_format=format_name,
+        )  # fmt: skip
     for left in made.left_out:
         announce(f"left out: {left.file}: {left.message}")
     for warning in made.warnings:
         announce(f"warning: {warning}")
+    if as_json:
+        print_json(made)
+        return
     out.print(f"{made.name} ({made.id}): {made.num_items} items of {made.kind}", markup=False, highlight=False)
 
 
@@ -64,21 +69,3 @@ def _check(
         found = read_annotations([Source(name, file.read_bytes()) for name, file in named], format_name=format_name)
         num_people = 0 if found.people is None else len(found.people.people)
         announce(f"annotations: {num_people} people, {len(found.labels)} labels")
-
-
-def _below(paths: Sequence[Path], *, suffixes: tuple[str, ...] | None) -> list[Path]:
-    """Files as they are, folders as the visible files in them."""
-    found = []
-    for path in paths:
-        inside = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-        found += [
-            file
-            for file in inside
-            if not file.name.startswith(".") and (suffixes is None or file.suffix.lower() in suffixes)
-        ]
-    return found
-
-
-def _root(paths: Sequence[Path]) -> Path | None:
-    """What annotation files are named below: the folder, where one folder was given."""
-    return paths[0] if len(paths) == 1 and paths[0].is_dir() else None

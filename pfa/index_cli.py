@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pfa.console import announce, or_fail, out
+from pfa.front import HELP
 from pfa.pretrain_cli import attended
 from pfa_core.errors import DatasetUnsuitable
 from pfa_core.gallery import GallerySource, fill_segment
@@ -26,7 +27,7 @@ from pfa_core.retrieval import GalleryIndex
 IMAGES = (".jpg", ".jpeg", ".png", ".webp")
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(pretty_exceptions_enable=False, context_settings=HELP)
 Found = tuple[GalleryManifest, list[LeftOut]]
 
 

@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from pfa.console import announce, or_fail, out
+from pfa.front import HELP
 from pfa.predicting import FORMATS, Wanted, predicted
 from pfa.pretrain_cli import attended, overrides_of
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(pretty_exceptions_enable=False, context_settings=HELP)
 
 
 class Format(StrEnum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pfa.pretraining import VIDEO_SUFFIXES
+from pfa.files_below import VIDEO_SUFFIXES
 from pfa_core.config.video_answers import VideoActionConfig, VideoPoseConfig
 from pfa_core.errors import (
     ConfigInvalid,

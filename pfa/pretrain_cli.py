@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from pfa.console import announce, err, or_fail, out
+from pfa.front import HELP
 from pfa.pretraining import describe, learn, rehearsed
 from pfa_core.config import pretrain as presets
 from pfa_core.config.pretrain import PretrainConfig
@@ -25,7 +26,7 @@ from workers.supervisor import StopFlag
 
 R = TypeVar("R")
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(pretty_exceptions_enable=False, context_settings=HELP)
 
 
 class Preset(StrEnum):

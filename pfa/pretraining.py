@@ -1,10 +1,11 @@
 """From files to a pretrained model, without a service; and what a rehearsal of that has to tell."""
 
 import shutil
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pfa.files_below import VIDEO_SUFFIXES, below
 from pfa_core.config.flow import PackConfig
 from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.durable import sha256_of
@@ -25,7 +26,6 @@ from workers.flow_packs import num_processes
 from workers.listed_tasks import pack_all
 from workers.pack_task import PackTask
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 FPS = 25
 """What an hour of video is taken to hold, where files do not say."""
 PACK_BYTES_PER_PX = 0.42
@@ -91,7 +91,7 @@ def packed(
     lines: list[str] = []
     tasks: dict[str, PackTask] = {}
     limits = DecodeLimits()
-    files = list(_files(videos))
+    files = below(videos, suffixes=VIDEO_SUFFIXES)
     for i, path in enumerate(files):
         yield Progress(phase="probe", step=i, total=len(files))
         try:
@@ -114,14 +114,6 @@ def packed(
         if task.name not in refused
     ]
     return usable, lines
-
-
-def _files(videos: Sequence[Path]) -> Iterator[Path]:
-    for path in videos:
-        if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES)
-        else:
-            yield path
 
 
 def describe(found: Rehearsal, *, pack_bytes_per_hour: float, now: datetime) -> list[str]:

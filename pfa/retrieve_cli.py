@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from pfa.console import announce, or_fail, out
+from pfa.front import HELP
 from pfa.index_cli import VIDEOS, model_key
 from pfa_core.contact_sheet import contact_sheet
 from pfa_core.errors import ConfigInvalid, VideoTooShort
@@ -26,7 +27,7 @@ from pfa_core.video.decode import read_from
 from pfa_core.video.limits import DecodeLimits
 from pfa_core.video.probe import probe
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(pretty_exceptions_enable=False, context_settings=HELP)
 Image = NDArray[np.uint8]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pfa.console import announce, or_fail, out
+from pfa.front import HELP
 from pfa.pretrain_cli import attended, overrides_of
 from pfa.tables_data import read_data
 from pfa.tables_file import read_data_file
@@ -24,7 +25,7 @@ from pfa_store.specs import resolve
 
 TASKS = ("pose", "action", "static", "look")
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(pretty_exceptions_enable=False, context_settings=HELP)
 
 
 class Budget(StrEnum):

@@ -2,22 +2,18 @@
 
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from pfa.pretraining import VIDEO_SUFFIXES
+from pfa.files_below import VIDEO_SUFFIXES
+from pfa.labelled_files import annotations_of, clips_of, contents_of, files_of, located, people_of
 from pfa.tables_file import DataFile, Labelled, NamedVideos
 from pfa_core.annotations import read_label_csv
-from pfa_core.clips import LabelledClip
 from pfa_core.config.flow import PackConfig
 from pfa_core.config.tables import TablesConfig
 from pfa_core.durable import sha256_of
-from pfa_core.errors import AnnotationsInvalid, DatasetUnsuitable, InputError
-from pfa_core.importers.formats import read_annotations
-from pfa_core.importers.imported import Imported, shown
-from pfa_core.importers.source import Source
+from pfa_core.errors import DatasetUnsuitable, InputError
 from pfa_core.pack_reader import Pack
 from pfa_core.packs import pack_key
-from pfa_core.people import Person
 from pfa_core.progress import Progress
 from pfa_core.tables.sources import ActionSet, PoseSet, TablesData, VideoSource
 from pfa_core.tables.stills import stills_of
@@ -26,8 +22,6 @@ from pfa_core.video.probe import probe
 from workers.flow_packs import num_processes
 from workers.listed_tasks import pack_all
 from workers.pack_task import PackTask
-
-STILL_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,90 +81,17 @@ def read_data(
 
 
 def _action_set(name: str, one: Labelled, root: Path) -> Generator[Progress, None, ActionSet]:
-    found, folder = _annotations(one, root)
-    labels = [label for label in found.labels if label.label is not None]
-    if not labels:
-        raise DatasetUnsuitable(f"{name}: its annotations have no action labels.")
-    paths = _below(folder, [label.file for label in labels], name=name)
-    clips = tuple(
-        LabelledClip(
-            name=label.file, label=label.label or "", path=path, group=label.group, split=label.split,
-            still=path.suffix.lower() in STILL_SUFFIXES,
-        )
-        for label, path in zip(labels, paths, strict=True)
-    )  # fmt: skip
-    contents = yield from _contents(paths, phase=f"read {name}")
+    found, folder = annotations_of(one, root)
+    clips = clips_of(found, folder, name=name)
+    contents = yield from contents_of([clip.path for clip in clips], phase=f"read {name}")
     return ActionSet(name=name, clips=clips, contents=contents)
 
 
 def _pose_set(name: str, one: Labelled, root: Path) -> Generator[Progress, None, PoseSet]:
-    found, folder = _annotations(one, root)
-    if found.people is None:
-        raise DatasetUnsuitable(f"{name}: its annotations have no people with joints.")
-    people = found.people.people
-    paths = _below(folder, [str(person.image) for person in people], name=name)
-    located = tuple(_at(person, path) for person, path in zip(people, paths, strict=True))
-    contents = yield from _contents(paths, phase=f"read {name}")
-    return PoseSet(name=name, joints=found.people.joints, people=located, contents=contents)
-
-
-def _at(person: Person, path: Path) -> Person:
-    return Person.from_json(
-        person.to_json(), image=path, name=str(person.image), split=person.split, group=person.group
-    )
-
-
-def _annotations(one: Labelled, root: Path) -> tuple[Imported, Path]:
-    """What the annotations say, and the folder that they name files in. Raises: AnnotationsInvalid."""
-    places = [(root / text, path) for text in one.annotations for path in _files(root / text)]
-    try:
-        sources = [
-            Source(path.name if path == place else path.relative_to(place).as_posix(), path.read_bytes())
-            for place, path in places
-        ]
-    except OSError as error:
-        raise AnnotationsInvalid(f"{error.filename} cannot be read: {error.strerror}.") from error
-    folder = root / one.files if one.files is not None else (root / one.annotations[0]).parent
-    return read_annotations(sources, format_name=one.format), folder
-
-
-def _files(path: Path) -> list[Path]:
-    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-
-
-def _below(folder: Path, files: Sequence[str], *, name: str) -> list[Path]:
-    """Where the files are: by their path in the folder, or by the last part of it where that is unique.
-
-    Raises:
-        DatasetUnsuitable: some are not there.
-    """
-    paths = [folder / file for file in files]
-    if all(path.is_file() for path in paths):
-        return paths
-    by_name: dict[str, list[Path]] = {}
-    for path in folder.rglob("*"):
-        by_name.setdefault(path.name, []).append(path)
-    found, missing = [], []
-    for file, path in zip(files, paths, strict=True):
-        alike = [path] if path.is_file() else by_name.get(PurePosixPath(file).name, [])
-        found += alike[:1]
-        missing += [] if len(alike) == 1 else [file]
-    if missing:
-        raise DatasetUnsuitable(
-            f"{name}: {len(missing)} of {len(files)} files are not in {folder}, or not under a clear name:"
-            f" {shown(missing)}."
-        )
-    return found
-
-
-def _contents(paths: Iterable[Path], *, phase: str) -> Generator[Progress, None, dict[Path, str]]:
-    """sha256 of each file."""
-    unique = list(dict.fromkeys(paths))
-    contents = {}
-    for step, path in enumerate(unique, start=1):
-        contents[path] = sha256_of(path)
-        yield Progress(phase=phase, step=step, total=len(unique))
-    return contents
+    found, folder = annotations_of(one, root)
+    joints, people = people_of(found, folder, name=name)
+    contents = yield from contents_of([person.image for person in people], phase=f"read {name}")
+    return PoseSet(name=name, joints=joints, people=people, contents=contents)
 
 
 def _video_files(named: Sequence[NamedVideos], root: Path) -> Iterable[NamedVideo]:
@@ -178,12 +99,12 @@ def _video_files(named: Sequence[NamedVideos], root: Path) -> Iterable[NamedVide
     for one in named:
         path = root / one.annotations
         if path.is_dir():
-            yield from (NamedVideo(path=file) for file in _files(path) if file.suffix.lower() in VIDEO_SUFFIXES)
+            yield from (NamedVideo(path=file) for file in files_of(path) if file.suffix.lower() in VIDEO_SUFFIXES)
         elif not path.is_file():
             raise DatasetUnsuitable(f"videos: there is no file or folder {path}.")
         elif path.suffix.lower() == ".csv":
             labels = read_label_csv(path.read_bytes())
-            files = _below(
+            files = located(
                 path.parent if one.files is None else root / one.files, [label.file for label in labels], name="videos"
             )
             for label, file in zip(labels, files, strict=True):

@@ -16,7 +16,7 @@ from api.admission import KINDS_FOR, Use, config_of
 from api.errors import RequestInvalid
 from api.inference.outcomes import Asked
 from api.inference.tensors import Batch
-from api.schemas.inference_protocol import Datatype, TensorRead
+from api.schemas.inference_protocol import Datatype, TensorMeaning
 from pfa_core.crops import box_crop
 from pfa_core.heatmaps import decode
 from pfa_core.images import read_image
@@ -44,8 +44,8 @@ class Signature:
     """The tensors of a model."""
 
     crop_px: int
-    inputs: list[TensorRead]
-    outputs: list[TensorRead]
+    inputs: list[TensorMeaning]
+    outputs: list[TensorMeaning]
     uses: list[Use]
 
 
@@ -55,13 +55,13 @@ def signature(model: ModelVersion, store: Store) -> Signature:
     side = config.net.crop_px
     uses = [use for use, kinds in KINDS_FOR.items() if model.kind in kinds]
     outputs = [
-        TensorRead(name=name, datatype=_FP32, shape=[-1, *_shape(name, config)])
+        TensorMeaning(name=name, datatype=_FP32, shape=[-1, *_shape(name, config)])
         for use in uses
         for name in OUTPUTS[use]
     ]
     inputs = [
-        TensorRead(name="crops", datatype="UINT8", shape=[-1, side, side, 3]),
-        TensorRead(name="images", datatype="BYTES", shape=[-1]),
+        TensorMeaning(name="crops", datatype="UINT8", shape=[-1, side, side, 3]),
+        TensorMeaning(name="images", datatype="BYTES", shape=[-1]),
     ]
     return Signature(crop_px=side, inputs=inputs, outputs=outputs, uses=uses)
 

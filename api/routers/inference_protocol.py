@@ -21,17 +21,17 @@ from api.routers.predict import answered
 from api.schemas.inference_protocol import (
     InferAnswer,
     InferRequest,
-    ModelRead,
     ModelReady,
+    ServedModel,
+    Server,
     ServerLive,
-    ServerRead,
     ServerReady,
 )
 from pfa_store.models import ModelVersion
 
 router = APIRouter(prefix="/v2", tags=["inference protocol"], dependencies=[Security(caller, scopes=["predict"])])
 
-SERVER = ServerRead(name="pfa", version="2", extensions=["binary_tensor_data"])
+SERVER = Server(name="pfa", version="2", extensions=["binary_tensor_data"])
 MAX_BODY_BYTES = 64 * 2**20
 ANSWERS: dict[int | str, dict[str, Any]] = {
     **problems(404, 413, 415),
@@ -58,19 +58,19 @@ def is_ready(services: Services) -> ServerReady:
 
 
 @router.get("", responses=problems())
-async def read_server() -> ServerRead:
+async def read_server() -> Server:
     """What this server is."""
     return SERVER
 
 
 @router.get("/models/{model}", responses=problems(404))
-def read_model(model: str, services: Services) -> ModelRead:
+def read_model(model: str, services: Services) -> ServedModel:
     """What the newest version of a model takes and gives."""
     return _read(services, services.store.models.resolve(model))
 
 
 @router.get("/models/{model}/versions/{version}", responses=problems(404))
-def read_version(model: str, version: str, services: Services) -> ModelRead:
+def read_version(model: str, version: str, services: Services) -> ServedModel:
     """What a version of a model takes and gives."""
     return _read(services, services.store.models.resolve(f"{model}@{version}"))
 
@@ -99,10 +99,10 @@ async def infer_version(model: str, version: str, request: Request, services: Se
     return await _infer(f"{model}@{version}", request, services)
 
 
-def _read(services: ServiceSet, model: ModelVersion) -> ModelRead:
+def _read(services: ServiceSet, model: ModelVersion) -> ServedModel:
     known = signature(model, services.store)
     versions = [str(one.version) for one in services.store.models.versions(model.name)]
-    return ModelRead(name=model.name, versions=versions, platform="pfa", inputs=known.inputs, outputs=known.outputs)
+    return ServedModel(name=model.name, versions=versions, platform="pfa", inputs=known.inputs, outputs=known.outputs)
 
 
 async def _infer(ref: str, request: Request, services: ServiceSet) -> Response:

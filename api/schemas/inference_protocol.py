@@ -17,7 +17,7 @@ class ServerReady(BaseModel):
     ready: bool
 
 
-class ServerRead(BaseModel):
+class Server(BaseModel):
     """What this server is."""
 
     name: str
@@ -25,7 +25,7 @@ class ServerRead(BaseModel):
     extensions: list[str]
 
 
-class TensorRead(BaseModel):
+class TensorMeaning(BaseModel):
     """A tensor that a model takes or gives; -1: any size."""
 
     name: str
@@ -33,14 +33,14 @@ class TensorRead(BaseModel):
     shape: list[int]
 
 
-class ModelRead(BaseModel):
+class ServedModel(BaseModel):
     """What a model takes and gives."""
 
     name: str
     versions: list[str]
     platform: str
-    inputs: list[TensorRead]
-    outputs: list[TensorRead]
+    inputs: list[TensorMeaning]
+    outputs: list[TensorMeaning]
 
 
 class ModelReady(BaseModel):

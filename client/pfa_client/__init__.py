@@ -1,12 +1,16 @@
-"""Client of a PFA service: `Client(url, key)` and the records that it returns."""
+"""Client of a PFA service: `Client(url, key)`, `AsyncClient(url, key)` and the records that they return."""
 
-from pfa_client.client import Client
-from pfa_client.errors import ClientError, ProblemError, ServiceUnreachable
+from pfa_client.arrays import PoseArrays
+from pfa_client.client import AsyncClient, Client
+from pfa_client.errors import ClientError, DownloadDamaged, NumpyMissing, ProblemError, ServiceUnreachable
+from pfa_client.live_jobs import AsyncLiveJob, LiveJob
 from pfa_client.records import (
     Actions,
     Alias,
     Collection,
     Dataset,
+    DatasetItem,
+    Delivery,
     Features,
     ImagePose,
     Item,
@@ -22,19 +26,26 @@ from pfa_client.records import (
     PersonPose,
     Pose,
     Progress,
+    Upload,
     Uploaded,
     UploadProgress,
     Video,
+    Webhook,
     Worker,
 )
 
 __all__ = [
     "Actions",
     "Alias",
+    "AsyncClient",
+    "AsyncLiveJob",
     "Client",
     "ClientError",
     "Collection",
     "Dataset",
+    "DatasetItem",
+    "Delivery",
+    "DownloadDamaged",
     "Features",
     "ImagePose",
     "Item",
@@ -44,16 +55,21 @@ __all__ = [
     "JobFile",
     "Keypoint",
     "LeftOut",
+    "LiveJob",
     "Model",
     "ModelVersion",
     "Neighbour",
+    "NumpyMissing",
     "PersonPose",
     "Pose",
+    "PoseArrays",
     "ProblemError",
     "Progress",
     "ServiceUnreachable",
+    "Upload",
     "UploadProgress",
     "Uploaded",
     "Video",
+    "Webhook",
     "Worker",
 ]

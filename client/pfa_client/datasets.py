@@ -1,36 +1,44 @@
 """Calls about videos and data sets."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pfa_client import reading
 from pfa_client.files import PathLike, form, parts
-from pfa_client.records import Dataset, Uploaded, Video, record
-from pfa_client.transport import Call
+from pfa_client.methods import call, listing
+from pfa_client.pages import Pages
+from pfa_client.records import Dataset, DatasetItem, Uploaded, Video, record
+from pfa_client.transport import Call, Steps, at
 from pfa_client.wire import Wire
 
 
 class DatasetCalls(Wire):
     """Videos and data sets."""
 
-    def upload_videos(self, paths: Iterable[PathLike]) -> Uploaded:
+    @call
+    def upload_videos(self, paths: Iterable[PathLike]) -> Steps[Uploaded]:
         """Upload videos; `left_out` of the answer names those that could not be used."""
         paths = list(paths)
         call = Call(method="POST", path="/videos", parts=lambda: parts("files", paths), repeatable=True)
-        return reading.uploaded(self._send(call).json())
+        return reading.uploaded((yield from self._json(call)))
 
-    def videos(self) -> Iterator[Video]:
+    @listing
+    def videos(self) -> Pages[Video]:
         """All videos, newest first."""
-        return (record(Video, plain) for plain in self._pages("/videos"))
+        return Pages(path="/videos", read=lambda plain: record(Video, plain))
 
-    def video(self, video_id: str) -> Video:
+    @call
+    def video(self, video_id: str) -> Steps[Video]:
         """One video."""
-        return record(Video, self._get(f"/videos/{video_id}"))
+        return record(Video, (yield from self._get(at("videos", video_id))))
 
-    def delete_video(self, video_id: str) -> None:
+    @call
+    def delete_video(self, video_id: str) -> Steps[None]:
         """Delete a video that no data set names."""
-        self._delete(f"/videos/{video_id}")
+        yield from self._delete(at("videos", video_id))
 
+    @call
     def create_dataset(
         self,
         name: str,
@@ -41,7 +49,7 @@ class DatasetCalls(Wire):
         annotations: PathLike | Sequence[PathLike] | None = None,
         annotations_root: PathLike | None = None,
         annotations_format: str | None = None,
-    ) -> Dataset:
+    ) -> Steps[Dataset]:
         """Make a data set, of uploaded videos or of files.
 
         Args:
@@ -52,26 +60,44 @@ class DatasetCalls(Wire):
             annotations_root: annotation files are named by their path below this folder; JHMDB's need that.
             annotations_format: the name of the format; `folders` takes no annotations: a folder is a class.
         """
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
         if files is None:
             named = [video if isinstance(video, Mapping) else {"video": video} for video in videos or []]
-            call = Call(method="POST", path="/datasets", json={"name": name, "videos": named})
+            document = {"name": name, "videos": named}
+            call = Call(method="POST", path="/datasets", json=document, headers=headers, repeatable=True)
         else:
             call = Call(
                 method="POST",
                 path="/datasets",
                 fields={"name": name} | ({} if annotations_format is None else {"format": annotations_format}),
                 parts=form(files, root=root, annotations=annotations, annotations_root=annotations_root),
+                headers=headers,
+                repeatable=True,
             )
-        return reading.dataset(self._send(call).json())
+        return reading.dataset((yield from self._json(call)))
 
-    def datasets(self) -> Iterator[Dataset]:
+    @listing
+    def datasets(self) -> Pages[Dataset]:
         """All data sets, newest first."""
-        return (reading.dataset(plain) for plain in self._pages("/datasets"))
+        return Pages(path="/datasets", read=reading.dataset)
 
-    def dataset(self, id_or_name: str) -> Dataset:
+    @call
+    def dataset(self, id_or_name: str) -> Steps[Dataset]:
         """One data set."""
-        return reading.dataset(self._get(f"/datasets/{id_or_name}"))
+        return reading.dataset((yield from self._get(at("datasets", id_or_name))))
 
-    def delete_dataset(self, id_or_name: str) -> None:
+    @listing
+    def dataset_items(self, id_or_name: str) -> Pages[DatasetItem]:
+        """What a data set holds, in its order."""
+        return Pages(path=at("datasets", id_or_name, "items"), read=lambda plain: record(DatasetItem, plain))
+
+    @call
+    def dataset_coco(self, id_or_name: str, *, split: str | None = None) -> Steps[dict[str, Any]]:
+        """The people of a data set of images (of one split) as COCO keypoints JSON."""
+        found: dict[str, Any] = yield from self._get(at("datasets", id_or_name, "coco"), split=split)
+        return found
+
+    @call
+    def delete_dataset(self, id_or_name: str) -> Steps[None]:
         """Delete a data set; its videos stay."""
-        self._delete(f"/datasets/{id_or_name}")
+        yield from self._delete(at("datasets", id_or_name))

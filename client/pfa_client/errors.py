@@ -3,6 +3,8 @@
 ClientError
   ProblemError        the service answered with a problem document
   ServiceUnreachable  the service did not answer, after all retries
+  DownloadDamaged     what was fetched is not what its checksum says
+  NumpyMissing        the call gives arrays, and numpy is not installed
 """
 
 from collections.abc import Mapping
@@ -28,6 +30,14 @@ class ProblemError(ClientError):
 
 class ServiceUnreachable(ClientError):
     """No answer came; the message names the address."""
+
+
+class DownloadDamaged(ClientError):
+    """What was fetched is not what its checksum says."""
+
+
+class NumpyMissing(ClientError):
+    """The call gives arrays, and numpy is not installed."""
 
 
 _STANDARD = ("type", "title", "status", "code", "detail", "instance")

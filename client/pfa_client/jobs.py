@@ -3,13 +3,18 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from pfa_client import reading
+from pfa_client.events import EventStream
 from pfa_client.files import PathLike, form
-from pfa_client.records import Job, JobCheckpoint, JobEvent, JobFile, Worker, record
-from pfa_client.transport import Call
+from pfa_client.methods import call, follow, job_call, job_listing, listing
+from pfa_client.pages import Pages
+from pfa_client.progress_bar import watching
+from pfa_client.records import Job, JobCheckpoint, JobEvent, JobFile, record
+from pfa_client.transport import Call, Pause, Steps, at
 from pfa_client.wire import Wire
 
 JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index", "tables", "predict"]
@@ -18,8 +23,10 @@ JobKind = Literal["flow", "pretrain", "finetune", "evaluate", "index", "tables",
 class JobCalls(Wire):
     """Jobs."""
 
+    @job_call
     def start_job(
         self,
+        /,
         kind: JobKind,
         *,
         files: Iterable[PathLike] | None = None,
@@ -27,13 +34,13 @@ class JobCalls(Wire):
         annotations: PathLike | Sequence[PathLike] | None = None,
         idempotency_key: str | None = None,
         **spec: Any,  # noqa: ANN401  # the body of POST /jobs/{kind}
-    ) -> Job:
+    ) -> Steps[Job]:
         """Start a job; with `files`, the data set is made on the way.
 
         `spec` is the body, for example `dataset="walks", name="walker", preset="small", config={...}`.
         """
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
-        path = f"/jobs/{kind}"
+        path = at("jobs", kind)
         if files is None:
             call = Call(method="POST", path=path, json=spec, headers=headers, repeatable=True)
         else:
@@ -45,89 +52,139 @@ class JobCalls(Wire):
                 parts=form(files, root=root, annotations=annotations),
                 repeatable=True,
             )
-        return reading.job(self._send(call).json())
+        return reading.job((yield from self._json(call)))
 
-    def predict_video(self, video: PathLike, *, task: Literal["pose", "action"], model: str, **config: Any) -> Job:  # noqa: ANN401  # keys of the job's `config`
+    @job_call
+    def predict_video(
+        self,
+        /,
+        video: PathLike,
+        *,
+        task: Literal["pose", "action"],
+        model: str,
+        **config: Any,  # noqa: ANN401  # keys of the job's `config`
+    ) -> Steps[Job]:
         """Start a job that finds the poses or the actions of a video file; `predictions` has what it found."""
-        return self.start_job("predict", files=[video], task=task, model=model, config=config)
+        fields = {"config": json.dumps({"task": task, "model": model, "config": config})}
+        parts = form([video], root=None, annotations=None)
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        call = Call(method="POST", path="/jobs/predict", fields=fields, headers=headers, parts=parts, repeatable=True)
+        return reading.job((yield from self._json(call)))
 
-    def predictions(self, job_id: str, *, video: str | None = None) -> Iterator[Mapping[str, Any]]:
+    @listing
+    def predictions(self, job_id: str, *, video: str | None = None) -> Pages[Mapping[str, Any]]:
         """What a prediction job found: frames with their `people`, or windows with their `labels`, in order."""
-        return iter(self._pages(f"/jobs/{job_id}/predictions", video=video))
+        return Pages(path=at("jobs", job_id, "predictions"), read=lambda plain: plain, wanted={"video": video})
 
-    def job(self, job_id: str) -> Job:
+    @job_call
+    def job(self, job_id: str) -> Steps[Job]:
         """A job as it is now."""
-        return reading.job(self._get(f"/jobs/{job_id}"))
+        return reading.job((yield from self._get(at("jobs", job_id))))
 
-    def jobs(self, *, status: str | None = None, kind: JobKind | None = None) -> Iterator[Job]:
+    @job_listing
+    def jobs(self, *, status: str | None = None, kind: JobKind | None = None) -> Pages[Job]:
         """Jobs, newest first."""
-        return (reading.job(plain) for plain in self._pages("/jobs", status=status, kind=kind))
+        return Pages(path="/jobs", read=reading.job, wanted={"status": status, "kind": kind})
 
+    @job_call
     def wait(
         self,
         job_id: str,
         on_progress: Callable[[Job], None] | None = None,
         *,
+        progress: bool = False,
         every_s: float = 1.0,
         timeout_s: float | None = None,
-    ) -> Job:
+    ) -> Steps[Job]:
         """Ask until the job is done, and return it, however it ended. One that is paused is waited for as well.
+
+        Args:
+            on_progress: told at each look.
+            progress: draw a bar on stderr, with Rich where it is installed.
+            every_s: between two looks.
 
         Raises:
             TimeoutError: it was not done after `timeout_s`; it goes on.
         """
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            job = self.job(job_id)
-            if on_progress is not None:
-                on_progress(job)
-            if job.done:
-                return job
-            if deadline_s is not None and time.monotonic() >= deadline_s:
-                raise TimeoutError(f"job {job_id} is still {job.status} after {timeout_s} s")
-            self._sleep(every_s)
+        with watching(on_progress, bar=progress) as show:
+            while True:
+                job = reading.job((yield from self._get(at("jobs", job_id))))
+                show(job)
+                if job.done:
+                    return job
+                if deadline_s is not None and time.monotonic() >= deadline_s:
+                    raise TimeoutError(f"job {job_id} is still {job.status} after {timeout_s} s")
+                yield Pause(seconds=every_s)
 
-    def cancel(self, job_id: str) -> Job:
+    @job_call
+    def cancel(self, job_id: str) -> Steps[Job]:
         """Ask a job to stop; it is done once its status is `cancelled`."""
-        return reading.job(self._send(Call(method="POST", path=f"/jobs/{job_id}/cancel", repeatable=True)).json())
+        return (yield from self._told(job_id, "cancel", repeatable=True))
 
-    def pause(self, job_id: str) -> Job:
+    @job_call
+    def pause(self, job_id: str) -> Steps[Job]:
         """Ask a job to write a checkpoint and wait; it does once its status is `paused`."""
-        return reading.job(self._send(Call(method="POST", path=f"/jobs/{job_id}/pause", repeatable=True)).json())
+        return (yield from self._told(job_id, "pause", repeatable=True))
 
-    def resume(self, job_id: str) -> Job:
+    @job_call
+    def resume(self, job_id: str) -> Steps[Job]:
         """Let a paused job go on from its checkpoint."""
-        return reading.job(self._send(Call(method="POST", path=f"/jobs/{job_id}/resume")).json())
+        return (yield from self._told(job_id, "resume"))
 
-    def retry(self, job_id: str) -> Job:
+    @job_call
+    def retry(self, job_id: str) -> Steps[Job]:
         """Do a failed or cancelled job again, from its last checkpoint on."""
-        return reading.job(self._send(Call(method="POST", path=f"/jobs/{job_id}/retry")).json())
+        return (yield from self._told(job_id, "retry"))
 
-    def job_events(self, job_id: str) -> Iterator[JobEvent]:
+    @listing
+    def job_events(self, job_id: str) -> Pages[JobEvent]:
         """What has happened to a job so far, in order. Of much progress only the latest is kept."""
-        return (record(JobEvent, plain) for plain in self._pages(f"/jobs/{job_id}/events"))
+        return Pages(path=at("jobs", job_id, "events"), read=lambda plain: record(JobEvent, plain))
 
-    def job_log(self, job_id: str, *, tail: int | None = None) -> str:
+    @follow
+    def follow(self, job_id: str, *, after: int = 0) -> EventStream:
+        """What has happened to a job since the event `after`, and what happens, until it is done.
+
+        A connection that is cut is made anew, and goes on after the last event that came.
+        """
+        return EventStream(path=at("jobs", job_id, "events"), url=self._url, retries=self._retries, after=after)
+
+    @call
+    def job_log(self, job_id: str, *, tail: int | None = None) -> Steps[str]:
         """What the job's processes wrote; `tail`: only so many lines, the last."""
-        call = Call(method="GET", path=f"/jobs/{job_id}/logs", params={"tail": tail}, repeatable=True)
-        return self._send(call).text
+        call = Call(method="GET", path=at("jobs", job_id, "logs"), params={"tail": tail}, repeatable=True)
+        return (yield from self._send(call)).text
 
-    def job_metrics(self, job_id: str) -> list[Mapping[str, float]]:
+    @call
+    def job_metrics(self, job_id: str) -> Steps[list[Mapping[str, float]]]:
         """The curve of a training job: rows of `step` and the figures measured there."""
-        return list(self._get(f"/jobs/{job_id}/metrics"))
+        return list((yield from self._get(at("jobs", job_id, "metrics"))))
 
-    def job_checkpoints(self, job_id: str) -> list[JobCheckpoint]:
+    @call
+    def job_checkpoints(self, job_id: str) -> Steps[list[JobCheckpoint]]:
         """The checkpoints that a training job would go on from, and its best weights, by step."""
-        return [record(JobCheckpoint, plain) for plain in self._pages(f"/jobs/{job_id}/checkpoints")]
+        return [record(JobCheckpoint, plain) for plain in (yield from self._all(at("jobs", job_id, "checkpoints")))]
 
-    def job_files(self, job_id: str) -> list[JobFile]:
+    @call
+    def job_files(self, job_id: str) -> Steps[list[JobFile]]:
         """The files that a job made; none until it has succeeded."""
-        return [record(JobFile, plain) for plain in self._pages(f"/jobs/{job_id}/files")]
+        return [record(JobFile, plain) for plain in (yield from self._all(at("jobs", job_id, "files")))]
 
-    def job_file(self, job_id: str, name: str) -> bytes:
+    @call
+    def job_file(self, job_id: str, name: str) -> Steps[bytes]:
         """A file that a job made, such as `evaluation.csv`."""
-        return self._send(Call(method="GET", path=f"/jobs/{job_id}/files/{name}", repeatable=True)).content
+        call = Call(method="GET", path=at("jobs", job_id, "files", name), repeatable=True)
+        return (yield from self._send(call)).content
 
-    def workers(self) -> list[Worker]:
-        """The workers that do the jobs, by queue."""
-        return [record(Worker, plain) for plain in self._pages("/workers")]
+    @call
+    def save_job_file(self, job_id: str, name: str, path: PathLike) -> Steps[None]:
+        """Write a file that a job made to `path`, without holding it in memory."""
+        yield from self._send(
+            Call(method="GET", path=at("jobs", job_id, "files", name), repeatable=True, to=Path(path))
+        )
+
+    def _told(self, job_id: str, what: str, *, repeatable: bool = False) -> Steps[Job]:
+        return reading.job(
+            (yield from self._json(Call(method="POST", path=at("jobs", job_id, what), repeatable=repeatable)))
+        )

@@ -1,52 +1,61 @@
 """Calls about models."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from pfa_client import reading
+from pfa_client.downloads import checked, new_folder, version_of
 from pfa_client.files import PathLike, part
+from pfa_client.methods import call
 from pfa_client.records import Alias, Model, ModelVersion, record
-from pfa_client.transport import Call
+from pfa_client.transport import Call, Steps, at
 from pfa_client.wire import Wire
 
 
 class ModelCalls(Wire):
     """Models."""
 
-    def models(self) -> list[Model]:
+    @call
+    def models(self) -> Steps[list[Model]]:
         """All models with their versions."""
-        return [reading.model(plain) for plain in self._pages("/models")]
+        return [reading.model(plain) for plain in (yield from self._all("/models"))]
 
-    def model(self, name: str) -> Model:
+    @call
+    def model(self, name: str) -> Steps[Model]:
         """One model with its versions."""
-        return reading.model(self._get(f"/models/{name}"))
+        return reading.model((yield from self._get(at("models", name))))
 
-    def model_version(self, name: str, version: int) -> ModelVersion:
+    @call
+    def model_version(self, name: str, version: int) -> Steps[ModelVersion]:
         """One version, with the names of its files."""
-        return reading.model_version(self._get(f"/models/{name}/versions/{version}"))
+        return reading.model_version((yield from self._get(_version(name, version))))
 
-    def model_card(self, name: str, version: int) -> str:
+    @call
+    def model_card(self, name: str, version: int) -> Steps[str]:
         """The model card in Markdown, with what evaluations have found."""
-        return self._send(Call(method="GET", path=f"/models/{name}/versions/{version}/card.md", repeatable=True)).text
+        return (yield from self._send(_read(_version(name, version, "card.md")))).text
 
-    def filters(self, name: str, version: int) -> bytes:
+    @call
+    def filters(self, name: str, version: int) -> Steps[bytes]:
         """The filters of the first layer, as PNG."""
-        call = Call(method="GET", path=f"/models/{name}/versions/{version}/filters.png", repeatable=True)
-        return self._send(call).content
+        return (yield from self._send(_read(_version(name, version, "filters.png")))).content
 
-    def pairs(self, name: str, version: int) -> bytes:
+    @call
+    def pairs(self, name: str, version: int) -> Steps[bytes]:
         """Closest pairs in fc6 space, as PNG; needs a collection that was filled with this version."""
-        call = Call(method="GET", path=f"/models/{name}/versions/{version}/pairs.png", repeatable=True)
-        return self._send(call).content
+        return (yield from self._send(_read(_version(name, version, "pairs.png")))).content
 
-    def export_model(self, name: str, version: int, *, form: Literal["onnx", "safetensors", "folder"]) -> bytes:
+    @call
+    def export_model(self, name: str, version: int, *, form: Literal["onnx", "safetensors", "folder"]) -> Steps[bytes]:
         """A version as an ONNX file, a safetensors file, or a .zip of its folder."""
-        path = f"/models/{name}/versions/{version}/export"
-        return self._send(Call(method="POST", path=path, json={"format": form}, repeatable=True)).content
+        path = _version(name, version, "export")
+        return (yield from self._send(Call(method="POST", path=path, json={"format": form}, repeatable=True))).content
 
+    @call
     def import_model(
         self, file: PathLike, name: str, *, config: PathLike | None = None, presented: Mapping[str, str] | None = None
-    ) -> ModelVersion:
+    ) -> Steps[ModelVersion]:
         """Make a .zip of an exported folder, or a safetensors file, the next version of `name`.
 
         Args:
@@ -61,9 +70,61 @@ class ModelCalls(Wire):
             fields={"name": name, **(presented or {})},
             parts=lambda: [part("file", file), *([] if config is None else [part("config", config)])],
         )
-        return reading.model_version(self._send(call).json())
+        return reading.model_version((yield from self._json(call)))
 
-    def set_alias(self, name: str, alias: str, version: int) -> Alias:
+    @call
+    def model_file(self, name: str, version: int, file: str) -> Steps[bytes]:
+        """A file of a version, such as `config.json`."""
+        return (yield from self._send(_read(_version(name, version, "files", file)))).content
+
+    @call
+    def resolve_model(self, ref: str) -> Steps[tuple[str, int]]:
+        """Name and version that `name` (its newest version), `name@version` or `name@alias` means just now."""
+        return (yield from self._resolved(ref))
+
+    @call
+    def download_model(self, ref: str, folder: PathLike) -> Steps[ModelVersion]:
+        """Fetch all files of `name` (its newest version), `name@version` or `name@alias` into a new folder.
+
+        The folder appears once all of it is there and has the checksums of its manifest.
+
+        Raises:
+            FileExistsError: there is something at `folder`.
+            DownloadDamaged: a file is not what the manifest says.
+        """
+        name, version = yield from self._resolved(ref)
+        found = reading.model_version((yield from self._get(_version(name, version))))
+        with new_folder(Path(folder)) as scratch:
+            for file in found.files:
+                yield from self._send(_read(_version(name, version, "files", file), to=scratch / file))
+            checked(scratch)
+        return found
+
+    @call
+    def delete_model(self, name: str, version: int) -> Steps[None]:
+        """Delete a version; refused (409) while an alias, a collection or an unfinished job names it."""
+        yield from self._delete(_version(name, version))
+
+    @call
+    def set_alias(self, name: str, alias: str, version: int) -> Steps[Alias]:
         """Let `name@alias` mean this version; prediction switches over once it is loaded."""
-        call = Call(method="PUT", path=f"/models/{name}/aliases/{alias}", json={"version": version}, repeatable=True)
-        return record(Alias, self._send(call).json())
+        path = at("models", name, "aliases", alias)
+        call = Call(method="PUT", path=path, json={"version": version}, repeatable=True)
+        return record(Alias, (yield from self._json(call)))
+
+    @call
+    def delete_alias(self, name: str, alias: str) -> Steps[None]:
+        """Forget an alias; its version stays."""
+        yield from self._delete(at("models", name, "aliases", alias))
+
+    def _resolved(self, ref: str) -> Steps[tuple[str, int]]:
+        name, _, _ = ref.partition("@")
+        return name, version_of(ref, reading.model((yield from self._get(at("models", name)))))
+
+
+def _version(name: str, version: int, *more: str) -> str:
+    return at("models", name, "versions", version, *more)
+
+
+def _read(path: str, *, to: Path | None = None) -> Call:
+    return Call(method="GET", path=path, repeatable=True, to=to)

@@ -1,13 +1,17 @@
 """Calls that predict from an image, and collections of poses to find neighbours in."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pfa_client import reading
+from pfa_client.arrays import PoseArrays, need_numpy, pose_arrays
 from pfa_client.files import part
+from pfa_client.methods import call, listing
+from pfa_client.pages import Pages
 from pfa_client.records import Actions, Collection, Features, ImagePose, Item, Neighbour, Pose, record
-from pfa_client.transport import Call
+from pfa_client.transport import Call, Steps, at
 from pfa_client.wire import Wire
 
 Image = bytes | str | Path
@@ -19,14 +23,16 @@ Box = tuple[float, float, float, float]
 class PredictionCalls(Wire):
     """Prediction and retrieval."""
 
-    def predict_pose(self, image: Image, *, model: str, box: Box | None = None, heatmaps: bool = False) -> Pose:
+    @call
+    def predict_pose(self, image: Image, *, model: str, box: Box | None = None, heatmaps: bool = False) -> Steps[Pose]:
         """The pose of the person in an image, or in a box of it."""
         wanted = {"model": model, "box": _box(box), "heatmaps": "true" if heatmaps else None}
-        return reading.pose(self._send(_of_image("/predict/pose", image, wanted)).json())
+        return reading.pose((yield from self._json(_of_image("/predict/pose", image, wanted))))
 
+    @call
     def predict_poses(
         self, images: Sequence[str | Path], *, model: str, boxes: Sequence[Box] = (), detect: str | None = None
-    ) -> list[ImagePose]:
+    ) -> Steps[list[ImagePose]]:
         """The poses in several images, in their order: a pose or a problem each. `detect="hog"` finds the people."""
         wanted = {"model": model, "box": ";".join(filter(None, map(_box, boxes))) or None, "detect": detect}
         call = Call(
@@ -36,65 +42,90 @@ class PredictionCalls(Wire):
             parts=lambda: [part("files", image) for image in images],
             repeatable=True,
         )
-        return [reading.image_pose(plain) for plain in self._send(call).json()["items"]]
+        return [reading.image_pose(plain) for plain in (yield from self._json(call))["items"]]
 
-    def predict_pose_overlay(self, image: Image, *, model: str, box: Box | None = None) -> bytes:
+    @call
+    def predict_pose_arrays(self, image: Image, *, model: str, box: Box | None = None) -> Steps[PoseArrays]:
+        """The same with heatmaps, as numpy arrays. Raises: NumpyMissing, before anything is sent."""
+        need_numpy()
+        wanted = {"model": model, "box": _box(box)}
+        call = _of_image("/predict/pose", image, wanted, accept="application/x-npz")
+        return pose_arrays((yield from self._send(call)).content)
+
+    @call
+    def predict_pose_overlay(self, image: Image, *, model: str, box: Box | None = None) -> Steps[bytes]:
         """The image with its pose drawn over it, as PNG."""
         wanted = {"model": model, "box": _box(box)}
-        return self._send(_of_image("/predict/pose", image, wanted, accept="image/png")).content
+        return (yield from self._send(_of_image("/predict/pose", image, wanted, accept="image/png"))).content
 
+    @call
     def predict_action(
         self, source: Image, *, model: str, top: int | None = None, protocol: str | None = None
-    ) -> Actions:
+    ) -> Steps[Actions]:
         """The action in an image or in a short video: all labels or the `top` likeliest; `protocol="fast"` is quick."""
         wanted = {"model": model, "top": top, "protocol": protocol}
-        return reading.actions(self._send(_of_image("/predict/action", source, wanted)).json())
+        return reading.actions((yield from self._json(_of_image("/predict/action", source, wanted))))
 
-    def features(self, image: Image, *, model: str) -> Features:
+    @call
+    def features(self, image: Image, *, model: str) -> Steps[Features]:
         """The fc6 feature of an image."""
-        return reading.features(self._send(_of_image("/predict/features", image, {"model": model})).json())
+        return reading.features((yield from self._json(_of_image("/predict/features", image, {"model": model}))))
 
-    def create_collection(self, name: str, *, model: str) -> Collection:
+    @call
+    def create_collection(self, name: str, *, model: str) -> Steps[Collection]:
         """Make an empty collection; `start_job("index", collection=name, ...)` fills it."""
-        call = Call(method="POST", path="/collections", json={"name": name, "model": model})
-        return record(Collection, self._send(call).json())
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        document = {"name": name, "model": model}
+        call = Call(method="POST", path="/collections", json=document, headers=headers, repeatable=True)
+        return record(Collection, (yield from self._json(call)))
 
-    def collections(self) -> Iterator[Collection]:
+    @listing
+    def collections(self) -> Pages[Collection]:
         """All collections."""
-        return (record(Collection, plain) for plain in self._pages("/collections"))
+        return Pages(path="/collections", read=lambda plain: record(Collection, plain))
 
-    def collection(self, name: str) -> Collection:
+    @call
+    def collection(self, name: str) -> Steps[Collection]:
         """One collection."""
-        return record(Collection, self._get(f"/collections/{name}"))
+        return record(Collection, (yield from self._get(at("collections", name))))
 
-    def delete_collection(self, name: str) -> None:
+    @call
+    def delete_collection(self, name: str) -> Steps[None]:
         """Delete a collection; what it was made from stays."""
-        self._delete(f"/collections/{name}")
+        yield from self._delete(at("collections", name))
 
+    @listing
     def items(
         self, name: str, *, sources: Sequence[str] = (), labels: Sequence[str] = (), datasets: Sequence[str] = ()
-    ) -> Iterator[Item]:
+    ) -> Pages[Item]:
         """The items of a collection by id; of those that name any, only those that have one of the values."""
-        chosen = _chosen(sources, labels, datasets)
-        return (record(Item, plain) for plain in self._pages(f"/collections/{name}/items", **chosen))
+        return Pages(
+            path=at("collections", name, "items"),
+            read=lambda plain: record(Item, plain),
+            wanted=_chosen(sources, labels, datasets),
+        )
 
-    def thumbnail(self, name: str, item: int) -> bytes:
+    @call
+    def thumbnail(self, name: str, item: int) -> Steps[bytes]:
         """The thumbnail of an item, a JPEG."""
-        path = f"/collections/{name}/items/{item}/thumbnail.jpg"
-        return self._send(Call(method="GET", path=path, repeatable=True)).content
+        path = at("collections", name, "items", item, "thumbnail.jpg")
+        return (yield from self._send(Call(method="GET", path=path, repeatable=True))).content
 
-    def delete_item(self, name: str, item: int) -> None:
+    @call
+    def delete_item(self, name: str, item: int) -> Steps[None]:
         """Delete an item of a collection."""
-        self._delete(f"/collections/{name}/items/{item}")
+        yield from self._delete(at("collections", name, "items", item))
 
+    @call
     def delete_items(
         self, name: str, *, sources: Sequence[str] = (), labels: Sequence[str] = (), datasets: Sequence[str] = ()
-    ) -> int:
+    ) -> Steps[int]:
         """Delete the items that have one of the values in every field that names any; how many there were."""
-        path = f"/collections/{name}/items"
         params = _chosen(sources, labels, datasets)
-        return int(self._send(Call(method="DELETE", path=path, params=params, repeatable=True)).json()["deleted"])
+        call = Call(method="DELETE", path=at("collections", name, "items"), params=params, repeatable=True)
+        return int((yield from self._json(call))["deleted"])
 
+    @call
     def retrieve(
         self,
         image: Image | None = None,
@@ -111,7 +142,7 @@ class PredictionCalls(Wire):
         labels: Sequence[str] = (),
         datasets: Sequence[str] = (),
         thumbnails: bool = True,
-    ) -> list[Neighbour]:
+    ) -> Steps[list[Neighbour]]:
         """The k items of a collection whose poses are nearest to one, of those that the last lists let through.
 
         Nearest to that of an image, of an item of the collection, of an uploaded video at a `frame` or at `time_s`, or
@@ -128,7 +159,7 @@ class PredictionCalls(Wire):
         else:
             wanted = {"collection": collection, "k": str(k), "box": _box(box), **_chosen(sources, labels, datasets)}
             call = _of_image("/retrieve/pose", image, {**wanted, "thumbnails": str(thumbnails).lower()})
-        return [record(Neighbour, plain) for plain in self._send(call).json()["items"]]
+        return [record(Neighbour, plain) for plain in (yield from self._json(call))["items"]]
 
 
 def _chosen(sources: Sequence[str], labels: Sequence[str], datasets: Sequence[str]) -> dict[str, str | None]:

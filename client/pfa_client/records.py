@@ -63,6 +63,25 @@ class UploadProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A resumable upload."""
+
+    id: str
+    status: str
+    """`receiving checking finished refused expired`."""
+    filename: str
+    num_bytes: int
+    offset: int
+    """Bytes that are there for good."""
+    created: str
+    expires: str
+    video: str | None = None
+    """Id of the video that it became."""
+    error: Mapping[str, Any] | None = None
+    """`code` and `message`, where it was refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
     """A named set of videos or of images."""
 
@@ -76,6 +95,21 @@ class Dataset:
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
     """What is odd about its annotations; told when it was just made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetItem:
+    """A video, or one person (or one label) in an image."""
+
+    position: int
+    file: str
+    video_id: str | None = None
+    image_sha256: str | None = None
+    label: str | None = None
+    group: str | None = None
+    split: str | None = None
+    person: Mapping[str, Any] | None = None
+    """`joints` {name: [x_px, y_px, visible]} and boxes [x, y, w, h]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +190,31 @@ class Worker:
     seen: str
     job_id: str | None = None
     """The job that it does or helps with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """An address that is told when the jobs of a key end."""
+
+    id: str
+    url: str
+    created: str
+    secret: str | None = None
+    """Signs the messages; known only where the webhook was just made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A message to a webhook."""
+
+    id: str
+    job: str
+    status: str
+    """`waiting delivered failed`."""
+    attempts: int
+    created: str
+    last_error: str | None = None
+    delivered: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

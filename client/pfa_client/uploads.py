@@ -9,8 +9,10 @@ from typing import Any
 
 from pfa_client.errors import ProblemError, ServiceUnreachable
 from pfa_client.files import PathLike
-from pfa_client.records import UploadProgress, Video, record
-from pfa_client.transport import Call, backoff_s
+from pfa_client.methods import call, listing
+from pfa_client.pages import Pages
+from pfa_client.records import Upload, UploadProgress, Video, record
+from pfa_client.transport import Call, Pause, Steps, at, backoff_s
 from pfa_client.wire import Wire
 
 _TUS = {"Tus-Resumable": "1.0.0"}
@@ -21,6 +23,7 @@ _GO_ON = (409, 423, 429, 460, 503)
 class UploadCalls(Wire):
     """Resumable uploads."""
 
+    @call
     def upload(
         self,
         path: PathLike,
@@ -28,7 +31,7 @@ class UploadCalls(Wire):
         on_progress: Callable[[UploadProgress], None] | None = None,
         upload_id: str | None = None,
         piece_bytes: int = 8 * 2**20,
-    ) -> Video:
+    ) -> Steps[Video]:
         """Upload a video in pieces; what arrived is never sent again.
 
         Args:
@@ -41,47 +44,60 @@ class UploadCalls(Wire):
         num_bytes = path.stat().st_size
         offset = 0
         if upload_id is None:
-            upload_id = self._begin(path, num_bytes)
+            upload_id = yield from self._begin(path, num_bytes)
         else:
-            offset = self._offset(upload_id)
+            offset = yield from self._offset(upload_id)
         failures = 0
         while offset < num_bytes:
             try:
-                offset = self._piece(path, upload_id, offset, piece_bytes)
+                offset = yield from self._piece(path, upload_id, offset, piece_bytes)
                 failures = 0
             except (ServiceUnreachable, ProblemError) as error:
                 failures += 1
                 if failures > self._retries or (isinstance(error, ProblemError) and error.status not in _GO_ON):
                     raise
-                self._sleep(backoff_s(failures))
-                offset = self._offset(upload_id)
+                yield Pause(seconds=backoff_s(failures))
+                offset = yield from self._offset(upload_id)
             if on_progress is not None:
                 on_progress(UploadProgress(upload_id=upload_id, offset=offset, num_bytes=num_bytes))
-        return self._video(upload_id)
+        return (yield from self._video(upload_id))
 
-    def delete_upload(self, upload_id: str) -> None:
+    @listing
+    def uploads(self) -> Pages[Upload]:
+        """Uploads, newest first; those that ended are listed for a week."""
+        return Pages(path="/uploads", read=lambda plain: record(Upload, plain))
+
+    @call
+    def read_upload(self, upload_id: str) -> Steps[Upload]:
+        """One upload: how much of it is there, and which video it became."""
+        return record(Upload, (yield from self._get(at("uploads", upload_id))))
+
+    @call
+    def delete_upload(self, upload_id: str) -> Steps[None]:
         """Give an upload up."""
-        self._send(Call(method="DELETE", path=f"/uploads/{upload_id}", headers=_TUS, repeatable=True))
+        yield from self._send(Call(method="DELETE", path=at("uploads", upload_id), headers=_TUS, repeatable=True))
 
-    def _begin(self, path: Path, num_bytes: int) -> str:
+    def _begin(self, path: Path, num_bytes: int) -> Steps[str]:
         headers = {
             **_TUS,
             "Upload-Length": str(num_bytes),
             "Upload-Metadata": f"filename {base64.b64encode(path.name.encode()).decode()}",
             "Idempotency-Key": str(uuid.uuid4()),
         }
-        return str(self._send(Call(method="POST", path="/uploads", headers=headers, repeatable=True)).json()["id"])
+        call = Call(method="POST", path="/uploads", headers=headers, repeatable=True)
+        return str((yield from self._json(call))["id"])
 
-    def _offset(self, upload_id: str) -> int:
+    def _offset(self, upload_id: str) -> Steps[int]:
         """Where to go on. Raises: ProblemError, with what became of it where it is over."""
         try:
-            answer = self._send(Call(method="HEAD", path=f"/uploads/{upload_id}", headers=_TUS, repeatable=True))
+            call = Call(method="HEAD", path=at("uploads", upload_id), headers=_TUS, repeatable=True)
+            answer = yield from self._send(call)
         except ProblemError:
-            _raise_if_over(self._get(f"/uploads/{upload_id}"))
+            _raise_if_over((yield from self._get(at("uploads", upload_id))))
             raise
         return int(answer.headers["Upload-Offset"])
 
-    def _piece(self, path: Path, upload_id: str, offset: int, piece_bytes: int) -> int:
+    def _piece(self, path: Path, upload_id: str, offset: int, piece_bytes: int) -> Steps[int]:
         """Send one piece; the offset after it."""
         with path.open("rb") as file:
             file.seek(offset)
@@ -92,17 +108,18 @@ class UploadCalls(Wire):
             "Upload-Offset": str(offset),
             "Upload-Checksum": f"sha256 {base64.b64encode(hashlib.sha256(piece).digest()).decode()}",
         }
-        answer = self._send(Call(method="PATCH", path=f"/uploads/{upload_id}", headers=headers, content=piece))
+        call = Call(method="PATCH", path=at("uploads", upload_id), headers=headers, content=piece)
+        answer = yield from self._send(call)
         return int(answer.headers["Upload-Offset"])
 
-    def _video(self, upload_id: str) -> Video:
+    def _video(self, upload_id: str) -> Steps[Video]:
         """The video, once it has been looked at."""
         for attempt in range(1, 1000):
-            plain = self._get(f"/uploads/{upload_id}")
+            plain = yield from self._get(at("uploads", upload_id))
             if plain["video"] is not None:
-                return record(Video, self._get(f"/videos/{plain['video']}"))
+                return record(Video, (yield from self._get(at("videos", plain["video"]))))
             _raise_if_over(plain)
-            self._sleep(backoff_s(attempt))
+            yield Pause(seconds=backoff_s(attempt))
         raise ServiceUnreachable(f"the upload {upload_id} is still being looked at")
 
 

@@ -1,63 +1,48 @@
-"""How every call of the client goes out and comes back."""
+"""What every call of the client is made of, whichever client sends it."""
 
-import time
-from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Generator
+from typing import Any
 
 import httpx
 
-from pfa_client.transport import Call, Transport
+from pfa_client.transport import Call, Pause, Steps, sent
 
 
 class Wire:
-    """A connection to the service at `url`, on which the calls build."""
+    """The service at `url`, on which the calls build. `SyncWire` and `AsyncWire` send what these steps yield."""
 
-    def __init__(
-        self,
-        url: str,
-        key: str | None = None,
-        *,
-        timeout_s: float = 300,
-        retries: int = 4,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        self._http = httpx.Client(
-            base_url=url, headers=headers, timeout=httpx.Timeout(timeout_s, connect=10), transport=transport
-        )
-        self._send = Transport(self._http, retries=retries, sleep=sleep).send
-        self._sleep = sleep
-        self._retries = retries
+    _url: str
+    _retries: int
 
-    def __enter__(self) -> Self:
-        return self
+    def _send(self, call: Call) -> Generator[Call | Pause, Any, httpx.Response]:
+        return sent(call, retries=self._retries, url=self._url)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
+    def _json(self, call: Call) -> Steps[Any]:
+        return (yield from self._send(call)).json()
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+    def _get(self, path: str, **params: Any) -> Steps[Any]:  # noqa: ANN401  # JSON
+        return (yield from self._json(Call(method="GET", path=path, params=params, repeatable=True)))
 
-    def ready(self) -> bool:
-        """Whether the service can take work just now."""
-        return self._http.get("/health/ready").status_code == httpx.codes.OK
+    def _delete(self, path: str) -> Steps[None]:
+        yield from self._send(Call(method="DELETE", path=path, repeatable=True))
 
-    def _get(self, path: str, **params: Any) -> Any:  # noqa: ANN401  # JSON
-        return self._send(Call(method="GET", path=path, params=params, repeatable=True)).json()
-
-    def _delete(self, path: str) -> None:
-        self._send(Call(method="DELETE", path=path, repeatable=True))
-
-    def _pages(self, path: str, **params: Any) -> Iterator[Any]:  # noqa: ANN401  # JSON
+    def _all(self, path: str) -> Steps[list[Any]]:
+        """The items of a list that comes as one page, or of all its pages."""
+        items: list[Any] = []
         cursor = None
         while True:
-            page = self._get(path, cursor=cursor, **params)
-            yield from page["items"]
+            page = yield from self._get(path, cursor=cursor)
+            items += page["items"]
             cursor = page.get("next_cursor")
             if cursor is None:
-                return
+                return items
+
+
+def headers_of(key: str | None) -> dict[str, str]:
+    """What every request says."""
+    return {} if key is None else {"Authorization": f"Bearer {key}"}
+
+
+def timeout_of(timeout_s: float) -> httpx.Timeout:
+    """A connection is there within seconds or not at all; an answer may take long."""
+    return httpx.Timeout(timeout_s, connect=10)

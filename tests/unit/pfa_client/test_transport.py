@@ -120,7 +120,7 @@ def test_two_jobs_have_two_keys() -> None:
 def test_what_may_not_be_sent_twice_is_sent_once() -> None:
     server = Server(httpx.ReadError("cut"))
     with pytest.raises(ServiceUnreachable):
-        server.client().create_dataset("walks", videos=["vid_1"])
+        server.client().resume("job_1")
     assert len(server.requests) == 1
 
 
