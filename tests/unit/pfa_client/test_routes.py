@@ -22,6 +22,7 @@ Operation = tuple[str, str]
 
 LEFT_OUT: dict[Operation, str] = {
     ("OPTIONS", "/uploads"): "tells tus clients what this service speaks; ours knows",
+    ("GET", "/collections/{name}/items/{item_id}"): "`items` has all of it",
     **dict.fromkeys(
         (
             (method, f"/v2{path}")
