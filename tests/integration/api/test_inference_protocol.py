@@ -3,6 +3,9 @@
 import base64
 import json
 import struct
+import subprocess
+import venv
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +16,7 @@ from numpy.typing import NDArray
 from pfa_core.predict import FeatureExtractor, PosePredictor
 from tests.integration.api import media
 from tests.integration.api.service import CROP_PX, LABELS, Service
+from tests.missing import missing
 
 HEADER = "Inference-Header-Content-Length"
 
@@ -141,3 +145,29 @@ def test_refusals_say_error_as_the_protocol_wants(service: Service, name: str, c
         for public in ("/v2", "/v2/health/live", "/v2/health/ready"):
             refused = http.get(public)
             assert refused.status_code == 401
+
+
+@pytest.fixture(scope="session")
+def public_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python that has the client, in an environment of its own: it pins a greenlet older than ours."""
+    folder = tmp_path_factory.mktemp("public-client")
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    done = subprocess.run([python, "-m", "pip", "install", "--quiet", "tritonclient[http]==2.73.0"], check=False)
+    if done.returncode:
+        missing("tritonclient could not be installed")
+    return python
+
+
+def test_a_public_client_gets_the_same_answers(
+    service: Service, name: str, crops: NDArray[np.uint8], public_python: Path, tmp_path: Path
+) -> None:
+    predictor = PosePredictor.load(service.store.models.folder(service.publish(name, "pose")))
+    np.save(tmp_path / "crops.npy", crops)
+    script = Path(__file__).with_name("public_client.py")
+    command = [public_python, script, service.url.removeprefix("http://"), service.key, name]
+    subprocess.run([*command, tmp_path / "crops.npy", tmp_path / "answers.npz"], check=True, timeout=120)
+    found = np.load(tmp_path / "answers.npz")
+    for row, crop in enumerate(crops):
+        np.testing.assert_allclose(found["heatmaps"][row], predictor(crop).heatmaps, atol=1e-4)
+        np.testing.assert_allclose(found["keypoints"][row], predictor(crop).keypoints_px, atol=1e-2)
