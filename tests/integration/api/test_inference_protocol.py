@@ -165,7 +165,7 @@ def test_a_public_client_gets_the_same_answers(
     predictor = PosePredictor.load(service.store.models.folder(service.publish(name, "pose")))
     np.save(tmp_path / "crops.npy", crops)
     script = Path(__file__).with_name("public_client.py")
-    command = [public_python, script, service.url.removeprefix("http://"), service.key, name]
+    command: list[str | Path] = [public_python, script, service.url.removeprefix("http://"), service.key, name]
     subprocess.run([*command, tmp_path / "crops.npy", tmp_path / "answers.npz"], check=True, timeout=120)
     found = np.load(tmp_path / "answers.npz")
     for row, crop in enumerate(crops):
