@@ -55,6 +55,7 @@ COMPILE := $(UV) pip compile --quiet --no-header --no-annotate --python-version 
 lock:
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet uv==0.13.9
+	rm -f docker/requirements.lock docker/sbom.lock  # uv would keep the hashes that are there
 	echo 'pfa-client @ file://$(CURDIR)/client' > build/lock/ours.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --all-extras pyproject.toml --output-file requirements.lock
 	$(COMPILE) --generate-hashes --constraint requirements.lock --extra postgres pyproject.toml \
