@@ -7,6 +7,7 @@ from api.console.lineage import origin_of
 from api.console.pages import PageRoute, go_to, render
 from api.console.visitor import Admin, Posted, Reader
 from api.deps import Services
+from api.inference.model_files import closest_pairs_png
 from api.routers.models import VersionNumber, card_text
 from pfa_store.models import ModelVersion
 
@@ -34,6 +35,7 @@ def show_version(name: str, version: VersionNumber, request: Request, services: 
         origin=origin_of(model, store),
         card=card_html(card_text(store, model)),
         figures=_figures(model),
+        has_pairs=any(one.model == model.ref and one.num_items > 1 for one in store.collections.list()),
     )
 
 
@@ -48,6 +50,13 @@ def read_filters(name: str, version: VersionNumber, services: Services, _who: Re
     model = services.store.models.resolve(f"{name}@{version}")
     headers = {"Cache-Control": "private, max-age=3600"}
     return Response(services.inference.filters_png(model), media_type="image/png", headers=headers)
+
+
+@router.get("/{name}/{version}/pairs.png")
+def read_pairs(name: str, version: VersionNumber, services: Services, _who: Reader) -> Response:
+    """Frames of a collection beside their nearest ones."""
+    model = services.store.models.resolve(f"{name}@{version}")
+    return Response(closest_pairs_png(services.store, model), media_type="image/png")
 
 
 @router.post("/{name}/{version}/promote")

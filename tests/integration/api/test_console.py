@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from api.console.routers import datasets, flow, home, jobs, models, play, sign_in, videos
 from tests.integration.api import media
 from tests.integration.api.service import LONG_S, Service, running
+from tests.integration.api.test_retrieve import fill
 
 HOSTILE = "<script>alert(1)<!--"
 """Without a slash, so that it may be the name of a file."""
@@ -302,6 +303,17 @@ def test_a_version_is_promoted(service: Service, http: httpx.Client, name: str) 
     assert answer.headers["location"] == f"/console/models/{name}/1"
     assert service.store.models.resolve(f"{name}@production").version == 1
     assert http.get(f"/console/models/{name}/1/filters.png").content.startswith(b"\x89PNG")
+
+
+def test_a_version_shows_pairs_once_a_collection_has_its_features(
+    service: Service, http: httpx.Client, name: str
+) -> None:
+    service.publish(name, "triplet")
+    pairs = f"/console/models/{name}/1/pairs.png"
+    assert pairs not in http.get(f"/console/models/{name}/1").text
+    fill(service, name, f"{name}@1", 4)
+    assert pairs in http.get(f"/console/models/{name}/1").text
+    assert http.get(pairs).content.startswith(b"\x89PNG")
 
 
 def test_the_stream_of_a_job_needs_no_token(
