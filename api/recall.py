@@ -18,8 +18,9 @@ LOOK_EVERY_S = 0.002
 class Recall:
     """Answers by what was asked. All methods run in one event loop."""
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: Changes, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._changes = changes
+        self._clock = clock
         self._stamp: Hashable = None
         self._answers: dict[Hashable, object] = {}
         self._look_s = 0.0
@@ -30,9 +31,9 @@ class Recall:
         Raises: what `ask` raises.
         """
         stamp = self._stamp
-        if time.monotonic() >= self._look_s:
+        if self._clock() >= self._look_s:
             stamp = self._changes.stamp()
-            self._look_s = time.monotonic() + LOOK_EVERY_S
+            self._look_s = self._clock() + LOOK_EVERY_S
         if stamp != self._stamp or len(self._answers) >= MAX_ANSWERS:
             self._stamp = stamp
             self._answers.clear()

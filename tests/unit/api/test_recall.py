@@ -7,8 +7,19 @@ from pathlib import Path
 
 from sqlalchemy import create_engine
 
+from api import recall as recalled
 from api.recall import Recall
 from pfa_store.changes import LOOK_EVERY_S, Changes
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
 
 
 class Question:
@@ -41,11 +52,13 @@ def test_an_answer_is_known_until_anyone_changes_the_database(tmp_path: Path) ->
     question = Question(answers(path, "SELECT meaning FROM names"))
 
     async def body() -> None:
-        recall = Recall(changes)
+        clock = Clock()
+        recall = Recall(changes, clock=clock)
         assert [await recall.of("x", question) for _ in range(5)] == [1] * 5
         assert question.times == 1
         with sqlite3.connect(path) as other:
             other.execute("UPDATE names SET meaning = 2")
+        clock.now_s += recalled.LOOK_EVERY_S
         assert [await recall.of("x", question) for _ in range(5)] == [2] * 5
         assert question.times == 2
 
@@ -79,8 +92,10 @@ def test_an_answer_older_than_a_change_is_not_kept(tmp_path: Path) -> None:
     question = Question(changed_meanwhile)
 
     async def body() -> None:
-        recall = Recall(changes)
+        clock = Clock()
+        recall = Recall(changes, clock=clock)
         await recall.of("x", question)
+        clock.now_s += recalled.LOOK_EVERY_S
         await recall.of("x", question)
 
     asyncio.run(body())
