@@ -33,7 +33,7 @@ def import_data(
 ) -> None:
     """Make a data set of a folder and the annotations that were published with it."""
     root = data if data.is_dir() else data.parent
-    files = below([data], suffixes=MEDIA_SUFFIXES)
+    files = [file for file in below([data], suffixes=MEDIA_SUFFIXES) if file.suffix.lower() in MEDIA_SUFFIXES]
     notes = below(annotations or [], suffixes=None)
     notes_root = root_of(annotations or [])
     if not files:

@@ -2,11 +2,12 @@
 
 export function onFiles(input, take) {
   const frame = input.closest("[data-drop]");
-  input.addEventListener("change", () => {
+  const chosen = () => {
     const files = [...input.files];
     input.value = ""; // choosing the same file again is a choice too
     if (files.length) take(files);
-  });
+  };
+  input.addEventListener("change", chosen);
   frame.addEventListener("dragover", (event) => {
     event.preventDefault();
     frame.classList.add("over");
@@ -18,6 +19,7 @@ export function onFiles(input, take) {
     const files = [...event.dataTransfer.files];
     if (files.length) take(input.multiple ? files : files.slice(0, 1));
   });
+  chosen(); // somebody was quicker than this script
 }
 
 // A file dropped beside a frame must not replace the page.

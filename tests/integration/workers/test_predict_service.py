@@ -16,7 +16,7 @@ from tests.integration.workers.service import Service
 from tests.waiting import wait_for
 
 FRAMES = (600,) * 4
-POSE: dict[str, Any] = {"detect": "hog", "detect_every_frames": 4, "smoothing": "one_euro"}
+POSE: dict[str, Any] = {"detect": "hog", "detect_every_frames": 1, "smoothing": "one_euro"}
 ACTION: dict[str, Any] = {"window_s": 1.0, "stride_s": 0.12, "top": 2}
 
 
