@@ -63,6 +63,10 @@ def packages(wanted: Sequence[str]) -> Iterator[Finding]:
 
 def processor() -> Iterator[Finding]:
     """Cores, and the instructions that make it fast."""
+    import torch
+
+    from pfa_core.devices import fast_in_bf16
+
     try:
         flags = set(re.findall(r"^flags\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.M)[0].split())
     except (OSError, IndexError):
@@ -70,8 +74,8 @@ def processor() -> Iterator[Finding]:
     known = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "AVX-512 bf16", "amx_bf16": "AMX bf16"}
     has = [name for flag, name in known.items() if flag in flags]
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    fast16 = "predictions in bf16" if flags & {"avx512_bf16", "amx_bf16"} else "predictions in float32"
-    yield ok("processor", f"{usable} cores, {', '.join(has) or 'no known extensions'}: {fast16}")
+    numbers = "bf16" if fast_in_bf16(torch.device("cpu")) else "float32"
+    yield ok("processor", f"{usable} cores, {', '.join(has) or 'no known extensions'}: predictions in {numbers}")
 
 
 def memory() -> Iterator[Finding]:
