@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pfa_client.records import Actions, Job, Neighbour
+from pfa_client.answers import Actions, Neighbour
+from pfa_client.records import Job
 
 MOTION, RANDOM = "motion", "random"
 INITS = (MOTION, RANDOM)

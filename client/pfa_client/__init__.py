@@ -1,30 +1,22 @@
 """Client of a PFA service: `Client(url, key)`, `AsyncClient(url, key)` and the records that they return."""
 
+from pfa_client.answers import Actions, Collection, Features, ImagePose, Item, Keypoint, Neighbour, PersonPose, Pose
 from pfa_client.arrays import PoseArrays
 from pfa_client.client import AsyncClient, Client
 from pfa_client.errors import ClientError, DownloadDamaged, NumpyMissing, ProblemError, ServiceUnreachable
 from pfa_client.live_jobs import AsyncLiveJob, LiveJob
 from pfa_client.records import (
-    Actions,
     Alias,
-    Collection,
     Dataset,
     DatasetItem,
     Delivery,
-    Features,
-    ImagePose,
-    Item,
     Job,
     JobCheckpoint,
     JobEvent,
     JobFile,
-    Keypoint,
     LeftOut,
     Model,
     ModelVersion,
-    Neighbour,
-    PersonPose,
-    Pose,
     Progress,
     Upload,
     Uploaded,

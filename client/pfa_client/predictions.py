@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pfa_client import reading
+from pfa_client.answers import Actions, Collection, Features, ImagePose, Item, Neighbour, Pose
 from pfa_client.arrays import PoseArrays, need_numpy, pose_arrays
 from pfa_client.files import part
 from pfa_client.methods import call, listing
 from pfa_client.pages import Pages
-from pfa_client.records import Actions, Collection, Features, ImagePose, Item, Neighbour, Pose, record
+from pfa_client.records import record
 from pfa_client.transport import Call, Steps, at
 from pfa_client.wire import Wire
 

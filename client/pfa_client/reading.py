@@ -3,23 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pfa_client.records import (
-    Actions,
-    Dataset,
-    Features,
-    ImagePose,
-    Job,
-    Keypoint,
-    LeftOut,
-    Model,
-    ModelVersion,
-    PersonPose,
-    Pose,
-    Progress,
-    Uploaded,
-    Video,
-    record,
-)
+from pfa_client.answers import Actions, Features, ImagePose, Keypoint, PersonPose, Pose
+from pfa_client.records import Dataset, Job, LeftOut, Model, ModelVersion, Progress, Uploaded, Video, record
 
 Json = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from api.app import create_app
-from pfa_client import AsyncClient, Client, DownloadDamaged, ServiceUnreachable, records
+from pfa_client import AsyncClient, Client, DownloadDamaged, ServiceUnreachable, answers, records
 from pfa_client.client import Calls
 from pfa_client.methods import Written
 from pfa_store.settings import Settings
@@ -89,11 +89,11 @@ RECORDS = {
     "JobRead": records.Job, "ProgressRead": records.Progress, "JobEventRead": records.JobEvent,
     "JobFileRead": records.JobFile, "JobCheckpointRead": records.JobCheckpoint, "WorkerRead": records.Worker,
     "ModelVersionRead": records.ModelVersion, "ModelRead": records.Model, "AliasRead": records.Alias,
-    "UploadRead": records.Upload, "CollectionRead": records.Collection, "NeighbourRead": records.Neighbour,
-    "WebhookCreated": records.Webhook, "DeliveryRead": records.Delivery, "KeypointRead": records.Keypoint,
-    "PoseRead": records.Pose, "ActionRead": records.Actions, "FeaturesRead": records.Features,
-    "LeftOut": records.LeftOut, "ItemRead": records.Item, "PersonPoseRead": records.PersonPose,
-    "ImagePoseRead": records.ImagePose,
+    "UploadRead": records.Upload, "CollectionRead": answers.Collection, "NeighbourRead": answers.Neighbour,
+    "WebhookCreated": records.Webhook, "DeliveryRead": records.Delivery, "KeypointRead": answers.Keypoint,
+    "PoseRead": answers.Pose, "ActionRead": answers.Actions, "FeaturesRead": answers.Features,
+    "LeftOut": records.LeftOut, "ItemRead": answers.Item, "PersonPoseRead": answers.PersonPose,
+    "ImagePoseRead": answers.ImagePose,
 }  # fmt: skip
 OTHERWISE = {("PoseRead", "joints"): "each keypoint names its joint"}
 """Members that a record consciously does not have, and why."""
