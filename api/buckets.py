@@ -50,14 +50,14 @@ class SharedBuckets:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._file = path.open("a+b")
-        with self._lock, _locked(self._file.fileno()):
+        with self._lock, _Locked(self._file.fileno()):
             if path.stat().st_size < SLOTS * _SLOT.size:
                 self._file.truncate(SLOTS * _SLOT.size)
         self._map = mmap.mmap(self._file.fileno(), SLOTS * _SLOT.size)
 
     def change(self, key_id: str | None, change: Change) -> None:
         key = hashlib.sha256(repr(key_id).encode()).digest()[:16]
-        with self._lock, _locked(self._file.fileno()):
+        with self._lock, _Locked(self._file.fileno()):
             offset, tokens, at_s = self._find(key)
             _SLOT.pack_into(self._map, offset, key, *change(tokens, at_s))
 
@@ -81,8 +81,8 @@ class SharedBuckets:
         return oldest, -1.0, -1.0
 
 
-class _locked:  # noqa: N801  # a context manager, faster than a generator on the way of every request
-    """Hold a lock between processes."""
+class _Locked:
+    """Holds a lock between processes: on the way of every request, and faster than a generator."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

@@ -55,7 +55,7 @@ class Metrics:
         folder = os.environ.get(FOLDER_VARIABLE)
         if folder is not None:
             mark_process_dead(process, folder)  # type: ignore[no-untyped-call]  # what its forerunner held is gone
-            values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
+            values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]  # has no types
         self.folder = None if folder is None else Path(folder)
         """What the processes of one service share; None where there is one."""
         self.registry = CollectorRegistry()

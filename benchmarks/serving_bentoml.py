@@ -15,6 +15,8 @@ class Pose:
     def __init__(self) -> None:
         self.model = PeerModel.of_environment()
 
-    @bentoml.api(batchable=True, max_batch_size=int(os.environ[BATCH_VARIABLE]), max_latency_ms=120_000)  # type: ignore[untyped-decorator]
+    @bentoml.api(  # type: ignore[untyped-decorator]  # not installed where types are checked
+        batchable=True, max_batch_size=int(os.environ[BATCH_VARIABLE]), max_latency_ms=120_000
+    )
     def predict(self, file: list[Path]) -> list[dict]:  # type: ignore[type-arg]  # BentoML reads this annotation
         return self.model.answers([self.model.prepare(path.read_bytes()) for path in file])

@@ -95,7 +95,14 @@ def _quoted(value: object) -> str:
 _TEMPLATES = _environment()
 
 
-def render(request: Request, template: str, who: Visitor | None, *, status: int = 200, **context: Any) -> HTMLResponse:  # noqa: ANN401
+def render(
+    request: Request,
+    template: str,
+    who: Visitor | None,
+    *,
+    status: int = 200,
+    **context: Any,  # noqa: ANN401  # whatever the template names
+) -> HTMLResponse:
     """A page, for whoever looks at it."""
     text = _TEMPLATES.get_template(template).render(who=who, here=request.url.path, **context)
     response = HTMLResponse(text, status_code=status)
