@@ -23,6 +23,17 @@ def client(service: Service) -> Iterator[Client]:
         yield client
 
 
+@pytest.fixture(autouse=True)
+def _nothing_left_in_production(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What one test puts in production answers no prediction of the next."""
+    yield
+    if "service" in request.fixturenames:
+        models = request.getfixturevalue("service").store.models
+        for version in models.list():
+            if "production" in version.aliases:
+                models.remove_alias(version.name, "production")
+
+
 @pytest.fixture
 def name() -> str:
     """A name that nobody has taken."""

@@ -244,7 +244,6 @@ def test_without_a_name_the_model_in_production_answers(service: Service, client
     client.set_alias("poser", "production", 1)
     clear = ask(service, "/predict/pose", content=PNG, headers={"Content-Type": "image/png"})
     assert clear.json()["model"] == "poser@1"
-    service.store.models.remove_alias("poser", "production")
 
 
 def test_a_moved_alias_swaps_the_model_without_a_failed_request(service: Service, client: Client, name: str) -> None:
