@@ -96,11 +96,6 @@ class Form:
     def all(self, name: str) -> list[str]:
         return self.fields.get(name, [])
 
-    @property
-    def plain(self) -> dict[str, str]:
-        """To fill the form in again."""
-        return {name: values[0] for name, values in self.fields.items()}
-
 
 async def read_form(request: Request) -> Form:
     """The fields of a request's body.

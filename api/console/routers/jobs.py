@@ -5,16 +5,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.console.job_forms import KINDS, FormKind, fields_of, preset_rows, spec_of
+from api.console.job_forms import KINDS, TASKS, FormKind, fields_of, task_of
+from api.console.job_orders import spec_of
+from api.console.job_results import results_of
 from api.console.pages import PageRoute, go_to, render
-from api.console.visitor import Posted, Reader, Worker
+from api.console.preset_values import values_of
+from api.console.visitor import Form, Posted, Reader, Worker
 from api.deps import Services
 from api.desk import Order, place
 from api.event_stream import MEDIA_TYPE, counted, follow
-from api.job_files import files_of, media_type_of
+from api.job_files import file_of, files_of, media_type_of
+from api.job_predictions import page_of_answers
 from api.problems import status_of
 from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.errors import PfaError
@@ -28,6 +32,8 @@ from pfa_store.store import Store
 router = APIRouter(prefix="/console/jobs", route_class=PageRoute, include_in_schema=False)
 
 LOG_LINES = 200
+ANSWERS = 50
+"""Frames or windows on a page."""
 MOST_EVENTS = 200
 """Shown of a job; progress is not among them."""
 Ask = Callable[[Store, str], Job]
@@ -43,8 +49,9 @@ def show_jobs(request: Request, services: Services, who: Reader, cursor: str | N
 @router.get("/new/{kind}")
 def show_form(kind: FormKind, request: Request, services: Services, who: Worker) -> Response:
     """The form that starts a job of one kind; the query fills it in."""
-    values = dict(request.query_params)
-    return _form_page(request, services.store, who, kind, values=values, message="", status=200)
+    query = request.query_params
+    asked = Form({name: query.getlist(name) for name in query if name != "csrf"})
+    return _form_page(request, services.store, who, kind, form=asked, message="", status=200)
 
 
 @router.post("/new/{kind}")
@@ -56,7 +63,7 @@ def start_job(kind: FormKind, request: Request, services: Services, who: Worker,
         job = place(Order(kind=kind, spec=spec, form=None, key_id=who.caller.key_id, idempotency_key=None), store)
     except PfaError as error:
         status = status_of(error).value
-        return _form_page(request, store, who, kind, values=form.plain, message=str(error), status=status)
+        return _form_page(request, store, who, kind, form=form, message=str(error), status=status)
     return go_to(f"/console/jobs/{job.id}")
 
 
@@ -66,10 +73,11 @@ def _form_page(
     who: Worker,
     kind: FormKind,
     *,
-    values: dict[str, str],
+    form: Form,
     message: str,
     status: int,
 ) -> Response:
+    task = task_of(kind, form)
     return render(
         request,
         "job_new.html",
@@ -77,9 +85,10 @@ def _form_page(
         status=status,
         kind=kind,
         kinds=KINDS,
-        fields=fields_of(kind, store),
-        values=values,
-        presets=preset_rows(kind),
+        tasks=TASKS.get(kind),
+        task=task,
+        fields=[(field, field.values(form)) for field in fields_of(kind, store, task)],
+        tables=values_of(kind, task),
         message=message,
     )
 
@@ -101,6 +110,7 @@ def show_job(job_id: str, request: Request, services: Services, who: Reader) -> 
         log=JobLog(store.files, job.id).tail(LOG_LINES).decode("utf-8", "replace"),
         events=[event for event in events if event.kind != "progress"][-MOST_EVENTS:],
         last=events[-1].id if events else 0,
+        results=results_of(store, job),
         files=[(path.name, media_type_of(path)) for path in files_of(store, job).values()],
     )
 
@@ -140,6 +150,35 @@ async def follow_events(
     await run_in_threadpool(jobs.get, job_id)
     events = counted(follow(jobs, job_id, after=last_event_id or max(0, after)), services.metrics.streams)
     return StreamingResponse(events, media_type=MEDIA_TYPE)
+
+
+@router.get("/{job_id}/predictions")
+def show_predictions(
+    job_id: str, video: str, request: Request, services: Services, who: Reader, *, cursor: str | None = None
+) -> Response:
+    """What a prediction job found in one video, some frames or windows at a time."""
+    store = services.store
+    job = store.jobs.get(job_id)
+    items, following = page_of_answers(store, job, video=video, limit=ANSWERS, cursor=cursor)
+    assert job.result is not None
+    entry = next(entry for entry in job.result["videos"] if entry["video"] == video)
+    return render(
+        request,
+        "predictions.html",
+        who,
+        job=job,
+        entry=entry,
+        items=items,
+        following=following,
+        later=cursor is not None,
+    )
+
+
+@router.get("/{job_id}/files/{name}")
+def read_job_file(job_id: str, name: str, services: Services, _who: Reader) -> FileResponse:
+    """A file that a job made, for a link, an `img` or a `video`: those can send the cookie, but no header."""
+    path = file_of(services.store, services.store.jobs.get(job_id), name)
+    return FileResponse(path, media_type=media_type_of(path), filename=name, content_disposition_type="inline")
 
 
 def _rung(ask: Ask) -> Ask:

@@ -3,6 +3,7 @@
 import { showCurves } from "./chart.js";
 import { figure, make, span } from "./make.js";
 import { call, page } from "./wire.js";
+import { showTimeline, windowsOf } from "./timeline.js";
 import { localTimes } from "./times.js";
 
 const job = document.querySelector("#job");
@@ -84,19 +85,20 @@ function follow() {
 async function redraw() {
   const fresh = await page(location.pathname);
   localTimes(fresh);
-  for (const id of ["status", "rest", "files"]) find(`#${id}`).replaceChildren(...fresh.querySelector(`#${id}`).childNodes);
+  for (const id of ["status", "rest", "results", "files"]) find(`#${id}`).replaceChildren(...fresh.querySelector(`#${id}`).childNodes);
+  timelines();
 }
 
-job.addEventListener("click", async (event) => {
-  const button = event.target.closest("button[data-file]");
-  if (!button) return;
-  const name = button.dataset.file;
-  const file = await (await call(`${path}/files/${encodeURIComponent(name)}`)).blob();
-  const link = make("a", { href: URL.createObjectURL(file), download: name });
-  link.click();
-  URL.revokeObjectURL(link.href);
-});
+function timelines() {
+  for (const place of job.querySelectorAll(".timeline")) {
+    windowsOf(job.dataset.id, place.dataset.video).then(
+      (windows) => showTimeline(windows, place),
+      (error) => place.replaceChildren(make("p", { class: "alert" }, error.message)),
+    );
+  }
+}
 
+timelines();
 if (charts) curves(JSON.parse(charts.dataset.rows));
 find("#log").scrollTop = find("#log").scrollHeight;
 if (job.dataset.done !== "yes") follow();

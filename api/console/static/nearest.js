@@ -13,7 +13,8 @@ function tile({ distance, name, time_s: time, thumbnail }) {
 }
 
 export function bindNearest(section) {
-  tool(section, async (file, choice) => {
+  const choice = section.querySelector("select");
+  tool(section, async (file) => {
     const found = await ask("/retrieve/pose", { collection: choice.value, k: String(MOST) }, file);
     return () => {
       section.querySelector("#neighbours").replaceChildren(...found.items.map(tile));

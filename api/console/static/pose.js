@@ -1,77 +1,16 @@
-// A picture becomes a skeleton, and a heatmap a joint.
+// A picture becomes a skeleton a person, and a heatmap a joint; a video becomes a job, and that a video with skeletons.
 
+import { bindBoxes } from "./boxes.js";
 import { figure, make, table } from "./make.js";
-import { ask, tool } from "./tool.js";
+import { paint } from "./skeleton.js";
+import { ask, send, tool } from "./tool.js";
+import { LATER, done, isVideo, overlay } from "./video_job.js";
 
-const LEFT = "rgb(70, 150, 255)";
-const RIGHT = "rgb(255, 120, 60)";
-const MIDDLE = "rgb(80, 210, 110)";
-const colourOf = (joint) => (joint.startsWith("left_") ? LEFT : joint.startsWith("right_") ? RIGHT : MIDDLE);
-
-// The heatmap of one joint, or the highest of all, as a picture of its cells: transparent where there is no joint.
-function heat(values, shape) {
-  const [, rows, columns] = shape;
-  const canvas = make("canvas", { width: columns, height: rows });
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(columns, rows);
-  for (let row = 0; row < rows; row += 1) {
-    for (let column = 0; column < columns; column += 1) {
-      const highest = Math.max(...values.map((map) => map[row][column]));
-      const strength = Math.min(1, Math.max(0, highest));
-      const at = 4 * (row * columns + column);
-      image.data.set([255, Math.round(230 - 150 * strength), 40, Math.round(205 * strength)], at);
-    }
-  }
-  context.putImageData(image, 0, 0);
-  return canvas;
-}
-
-function paint(canvas, picture, pose, limbs, chosen) {
-  canvas.width = pose.width_px;
-  canvas.height = pose.height_px;
-  const context = canvas.getContext("2d");
-  context.drawImage(picture, 0, 0, pose.width_px, pose.height_px);
-  const { values, shape, cells_to_image: affine, joints } = pose.heatmaps;
-  const maps = chosen === "" ? values : chosen === "-" ? [] : [values[joints.indexOf(chosen)]];
-  if (maps.length) {
-    const [[a, c, e], [b, d, f]] = affine;
-    context.setTransform(a, b, c, d, e, f); // cells to px of the picture
-    context.drawImage(heat(maps, shape), -0.5, -0.5);
-    context.resetTransform();
-  }
-  skeleton(context, pose, limbs);
-}
-
-function skeleton(context, pose, limbs) {
-  const unit = Math.max(1, Math.max(pose.width_px, pose.height_px) / 300);
-  const at = new Map(pose.keypoints.map((point) => [point.joint, point]));
-  context.lineCap = "round";
-  for (const [start, end] of limbs) {
-    for (const [width, colour] of [[4.5, "rgba(255, 255, 255, 0.75)"], [2.5, colourOf(end)]]) {
-      context.lineWidth = width * unit;
-      context.strokeStyle = colour;
-      context.beginPath();
-      context.moveTo(at.get(start).x_px, at.get(start).y_px);
-      context.lineTo(at.get(end).x_px, at.get(end).y_px);
-      context.stroke();
-    }
-  }
-  for (const point of pose.keypoints) {
-    context.beginPath();
-    context.arc(point.x_px, point.y_px, 4 * unit, 0, 2 * Math.PI);
-    context.fillStyle = point.visible === false ? "rgba(255, 255, 255, 0.3)" : colourOf(point.joint);
-    context.fill();
-    context.lineWidth = 1.2 * unit;
-    context.strokeStyle = "white";
-    context.stroke();
-  }
-}
-
-function swatches(place, joints, choose) {
-  const options = [["", "all joints"], ["-", "none"], ...joints.map((joint) => [joint, joint.replaceAll("_", " ")])];
+// Radio buttons; `choose` hears the value of the one that is chosen. `options`: value and words.
+function radios(place, name, options, choose) {
   place.replaceChildren(
     ...options.map(([value, words], index) => {
-      const input = make("input", { type: "radio", name: "heatmap", value });
+      const input = make("input", { type: "radio", name, value: String(value) });
       input.checked = index === 0;
       input.addEventListener("change", () => choose(value));
       return make("label", { class: "swatch" }, input, words);
@@ -79,18 +18,96 @@ function swatches(place, joints, choose) {
   );
 }
 
+function jointTable({ keypoints }, caption) {
+  const rows = keypoints.map((point) => [point.joint, figure(point.x_px), figure(point.y_px), figure(point.score)]);
+  return table(caption, ["joint", "x px", "y px", "score"], rows);
+}
+
+const count = (number, words) => `${number} ${words}${number === 1 ? "" : "s"}`;
+
 export function bindPose(section) {
-  tool(section, async (file, choice) => {
-    const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
-    const pose = await ask("/predict/pose", { model: choice.value, heatmaps: "true", format: "json" }, file);
+  const find = (id) => section.querySelector(`#pose-${id}`);
+  if (!find("model")) return;
+  const [model, who, boxes, canvas] = [find("model"), find("who"), find("boxes"), find("canvas")];
+  const shown = { picture: null, people: [], joint: "", person: 0, model: "", file: null };
+  const limbs = () => JSON.parse(model.selectedOptions[0].dataset.limbs);
+  const redraw = () => paint(canvas, shown.picture, shown.people, limbs(), shown);
+
+  function showPerson(person) {
+    shown.person = person;
+    const name = shown.people.length > 1 ? `Joints of person ${person + 1} by ${shown.model}` : `Joints by ${shown.model}`;
+    find("table").replaceChildren(jointTable(shown.people[person], name));
+    redraw();
+  }
+
+  function showPicture(picture, pose) {
+    Object.assign(shown, { picture, people: pose.people, model: pose.model, joint: "", person: 0 });
+    find("still").hidden = false;
+    find("video").replaceChildren();
+    find("found").hidden = pose.people.length === 0;
+    find("people").hidden = pose.people.length < 2;
+    redraw();
+    if (pose.people.length === 0) return;
+    const options = pose.people.map((_, index) => [index, `person ${index + 1}`]);
+    radios(find("people-choice"), "person", options, showPerson);
+    const joints = [["", "all joints"], ["-", "none"], ...pose.joints.map((joint) => [joint, joint.replaceAll("_", " ")])];
+    radios(find("joints"), "heatmap", joints, (joint) => {
+      shown.joint = joint;
+      redraw();
+    });
+    showPerson(0);
+  }
+
+  // Whom to look at, as the HTTP interface takes it; null: boxes are wanted, and there is none yet.
+  function whom(file) {
+    if (shown.file !== null && shown.file !== file) boxes.value = "";
+    shown.file = file;
+    if (who.value !== "boxes") return who.value === "hog" ? { detect: "hog" } : {};
+    const typed = boxes.value.trim();
+    return typed ? { box: typed.replaceAll(" ", "") } : null;
+  }
+
+  async function video(file, query, way) {
+    const job = await done(await send("/predict/pose", query, file, LATER), way);
+    const [entry] = job.result.videos;
     return () => {
-      const limbs = JSON.parse(choice.selectedOptions[0].dataset.limbs);
-      const canvas = section.querySelector("canvas");
-      paint(canvas, picture, pose, limbs, "");
-      swatches(section.querySelector("#pose-joints"), pose.joints, (joint) => paint(canvas, picture, pose, limbs, joint));
-      const rows = pose.keypoints.map((point) => [point.joint, figure(point.x_px), figure(point.y_px), figure(point.score)]);
-      section.querySelector("#pose-table").replaceChildren(table(`Joints by ${pose.model}`, ["joint", "x px", "y px", "score"], rows));
-      return `${pose.model} found ${pose.keypoints.length} joints in ${file.name}.`;
+      find("still").hidden = true;
+      find("video").replaceChildren(...overlay(job, entry.overlay));
+      return `${job.result.model} looked at ${count(entry.num_frames, "frame")} of ${file.name}.`;
+    };
+  }
+
+  const again = tool(section, async (file, way) => {
+    const region = whom(file);
+    if (isVideo(file)) {
+      if (region === null) throw new Error("Type the boxes of a video first: x,y,width,height in px, with ; between people.");
+      return video(file, { model: model.value, ...region }, way);
+    }
+    const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
+    if (region === null) {
+      return () => {
+        showPicture(picture, { people: [], joints: [], model: "" });
+        return "Drag a box around each person on the picture, or type them.";
+      };
+    }
+    const pose = await ask("/predict/pose", { model: model.value, heatmaps: "true", format: "json", ...region }, file);
+    return () => {
+      showPicture(picture, pose);
+      if (pose.people.length === 0) return `${pose.model}: nobody was found in ${file.name}. Try boxes: the search knows upright people only.`;
+      const people = pose.people.length > 1 ? `${pose.people.length} people with ` : "";
+      return `${pose.model} found ${people}${count(pose.joints.length, "joint")} in ${file.name}.`;
     };
   });
+
+  const regions = () => {
+    find("regions").hidden = who.value !== "boxes";
+    canvas.classList.toggle("drawing", who.value === "boxes");
+  };
+  who.addEventListener("change", regions);
+  regions();
+  find("clear").addEventListener("click", () => {
+    boxes.value = "";
+    again();
+  });
+  bindBoxes(canvas, boxes, { active: () => who.value === "boxes", redraw, added: again });
 }

@@ -58,7 +58,7 @@ def start(page: Page, kind: str, *, config: dict[str, object] | None = None, **v
     """Fill in the form of a job and send it; gives the path of its page."""
     page.goto(f"/console/jobs/new/{kind}")
     for name, value in values.items():
-        field = page.locator(f"form [name={name}]")
+        field = page.locator(f'form [name="{name}"]')
         if field.evaluate("element => element.tagName") == "SELECT":
             field.select_option(value)
         else:

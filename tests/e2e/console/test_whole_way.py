@@ -78,7 +78,9 @@ def made(console: Console, clips: ClipSet, tmp_path_factory: pytest.TempPathFact
             pages={
                 "overview": "/", "videos": "/console/videos", "datasets": "/console/datasets", "dataset": page.url,
                 "dataset-new": "/console/datasets/new", "jobs": "/console/jobs", "job": pretraining,
-                "job-new": "/console/jobs/new/pretrain", "models": "/console/models",
+                "job-new": "/console/jobs/new/pretrain",
+                "job-new-predict": "/console/jobs/new/predict", "job-new-tables": "/console/jobs/new/tables",
+                "models": "/console/models",
                 "model": "/console/models/browser-joints/1", "play": "/console/play", "flow": "/console/flow",
                 "flow-video": flow,
             },
@@ -212,7 +214,7 @@ def test_no_page_has_a_serious_fault_of_accessibility(
     axe = Axe()
     with console.visit(scheme=scheme) as (page, _):
         page.goto("/console/sign-in")
-        assert _serious(axe, page) == []
+        assert serious(axe, page) == []
         if pictures is not None:
             page.screenshot(path=pictures / f"sign-in-{scheme}.png")
     with console.signed_in(scheme=scheme) as (page, _):
@@ -220,14 +222,14 @@ def test_no_page_has_a_serious_fault_of_accessibility(
             page.goto(path)
             for details in page.locator("details").all():
                 details.evaluate("element => { element.open = true }")
-            assert _serious(axe, page) == [], name
+            assert serious(axe, page) == [], name
             if pictures is not None:
                 page.screenshot(path=pictures / f"{name}-{scheme}.png")
         predict(page, made)
-        assert _serious(axe, page) == []
+        assert serious(axe, page) == []
 
 
-def _serious(axe: Axe, page: Page) -> list[str]:
+def serious(axe: Axe, page: Page) -> list[str]:
     found = axe.run(page).response["violations"]
     return [
         f"{each['id']}: {node['target']} {node['failureSummary']}"
