@@ -1,5 +1,6 @@
 """The command `pfa`."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import typer
 
 from pfa.backup_cli import backup, restore
 from pfa.collections_cli import collections_app
-from pfa.console import announce, load_settings, or_fail, out
+from pfa.console import announce, err, load_settings, or_fail, out
 from pfa.datasets_cli import datasets_app
 from pfa.doctor_cli import doctor
 from pfa.export_cli import export_folder
@@ -19,6 +20,7 @@ from pfa.jobs_cli import jobs_app
 from pfa.keys_cli import keys_app
 from pfa.models_cli import models_app
 from pfa.packs_cli import packs_app
+from pfa.remote import AsJson, print_json
 from pfa.videos_cli import videos_app
 from pfa.workers_cli import list_workers
 
@@ -73,13 +75,16 @@ def api(
 
 
 @app.command()
-def migrate() -> None:
+def migrate(*, as_json: AsJson = False) -> None:
     """Bring the tables of the database up to date. API and workers do that too when they start."""
     from pfa_store.store import Store
 
     settings = load_settings()
     or_fail(lambda: Store.open(settings).close())
-    out.print("The tables are up to date.")
+    if as_json:
+        print_json({"up_to_date": True})
+    else:
+        out.print("The tables are up to date.")
 
 
 @app.command()
@@ -96,11 +101,14 @@ def demo(
     out_dir: Annotated[Path, typer.Option("--out", help="Where the report goes")] = Path("demo-report"),
     videos: Annotated[Path | None, typer.Option(help="Use your own videos: pretraining and retrieval only")] = None,
     seed: Annotated[int, typer.Option(help="Decides every random choice")] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """The whole way on sample clips: pretrain, finetune, predict, retrieve, and a report at the end."""
     from pfa.demo import DemoConfig, run_demo
 
-    or_fail(lambda: run_demo(DemoConfig(out=out_dir, videos=videos, seed=seed), out))
+    or_fail(lambda: run_demo(DemoConfig(out=out_dir, videos=videos, seed=seed), err if as_json else out))
+    if as_json:
+        print_json(json.loads((out_dir / "report.json").read_bytes()))
 
 
 @app.command(context_settings=PASSED_ON)
@@ -160,8 +168,11 @@ def _recipe(name: str, context: typer.Context) -> None:
 
 
 @app.command()
-def settings() -> None:
+def settings(*, as_json: AsJson = False) -> None:
     """Print the environment variables that PFA reads, as a Markdown table."""
-    from pfa.settings_table import settings_table
+    from pfa.settings_table import settings_list, settings_table
 
-    print(settings_table())
+    if as_json:
+        print_json(settings_list())
+    else:
+        print(settings_table())

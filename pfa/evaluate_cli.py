@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from pfa.console import or_fail
-from pfa.finetune_cli import Annotations, Data, Device, FormatName, tell
+from pfa.ending import tell
+from pfa.finetune_cli import Annotations, Data, Device, FormatName
 from pfa.finetuning import read_labelled, score
 from pfa.front import HELP
 from pfa.pretrain_cli import attended

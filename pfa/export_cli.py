@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from pfa.console import or_fail, out
+from pfa.remote import AsJson, print_json
 
 
 def export_folder(
@@ -13,9 +14,13 @@ def export_folder(
     *,
     target: Annotated[Path, typer.Option("--out", help="The file to write; of `folder` a new folder, or a .zip")],
     form: Annotated[Literal["onnx", "safetensors", "folder"], typer.Option("--format")] = "onnx",
+    as_json: AsJson = False,
 ) -> None:
     """Write a model as ONNX, as safetensors, or as a folder, with all that one must know to run it inside."""
     from pfa_core.model_export import export_model
 
     or_fail(lambda: export_model(folder, target, form=form))
-    out.print(str(target), markup=False, highlight=False)
+    if as_json:
+        print_json({"model": str(folder), "file": str(target), "format": form})
+    else:
+        out.print(str(target), markup=False, highlight=False)

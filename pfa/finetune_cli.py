@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from pfa.console import announce, or_fail, out
-from pfa.finetuning import Document, LabelledData, configured, learn, read_labelled, shortened
+from pfa.console import or_fail
+from pfa.ending import Document, tell
+from pfa.finetuning import LabelledData, configured, learn, read_labelled, shortened
 from pfa.front import HELP
 from pfa.pretrain_cli import Preset, attended, overrides_of
-from pfa.remote import AsJson, print_json
+from pfa.remote import AsJson
 from pfa_core.devices import device_of
 from pfa_core.importers.formats import FORMAT_NAMES
 from pfa_core.progress import Progress
@@ -102,26 +103,6 @@ def rehearsal(data: LabelledData, *, step_s: float, steps: int, device: str) -> 
         "steps": steps,
         "whole_s": round(step_s * steps, 1),
     }
-
-
-def tell(document: Document, *, as_json: bool) -> None:
-    """A command's end, for people or for programs."""
-    for left in document.get("left_out", ()):
-        announce(f"left out: {left['name']}: {left['message']}")
-    if as_json:
-        print_json(document)
-        return
-    for name, value in document.items():
-        if name != "left_out":
-            out.print(f"{name}: {_shown(value)}", markup=False, highlight=False)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_shown(each)}" for name, each in value.items() if not isinstance(each, dict | list))
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

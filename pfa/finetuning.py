@@ -2,13 +2,14 @@
 
 import shutil
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import nn
 
+from pfa.ending import Document
 from pfa.files_below import IMAGE_SUFFIXES, VIDEO_SUFFIXES, below
 from pfa.labelled_files import annotations_of, clips_of, contents_of, people_of
 from pfa.tables_file import Labelled
@@ -27,7 +28,7 @@ from pfa_core.finetune_pose import PoseResult, finetune_pose
 from pfa_core.importers.folders import read_folders
 from pfa_core.importers.formats import FOLDERS
 from pfa_core.importers.imported import Imported
-from pfa_core.left_out import LeftOut
+from pfa_core.left_out import LeftOut, plain
 from pfa_core.manifest import Lineage
 from pfa_core.models import library_version, load_model, save_model
 from pfa_core.packs import Pack
@@ -37,8 +38,6 @@ from pfa_core.skeleton import JointSet
 from pfa_store.specs import resolve
 
 Item = TypeVar("Item", Person, LabelledClip)
-Document = dict[str, Any]
-"""What a command tells at its end; plain values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +119,7 @@ def learn(
     )
     save_model(out, trained.model, config=trained.config, lineage=lineage, metrics=trained.metrics)
     shutil.rmtree(work / "checkpoints", ignore_errors=True)
-    return {"model": str(out), "metrics": dict(trained.metrics), "left_out": plain_left_out(left_out)}
+    return {"model": str(out), "metrics": dict(trained.metrics), "left_out": plain(left_out)}
 
 
 def _train(
@@ -168,19 +167,13 @@ def score(
         found = yield from evaluate_pose(module, manifest.config, _of_split(data.people, split), seed=seed)
     else:
         found = yield from evaluate_action(module, manifest.config, _of_split(data.clips, split), seed=seed)
-    about = {"model": str(model), "split": split, "left_out": plain_left_out(found.left_out)}
+    about = {"model": str(model), "split": split, "left_out": plain(found.left_out)}
     made = {"code": library_version(), "created": datetime.now(UTC).isoformat(timespec="seconds")}
     files = evaluation_files(found.scored, about=about | made)
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_atomic(out / name, content)
     return {**about, "metrics": found.metrics, "files": [str(out / name) for name in files]}
-
-
-def plain_left_out(left_out: Sequence[LeftOut]) -> list[Document]:
-    """Name, code and message of each."""
-    keys = ("name", "code", "message")
-    return [{key: asdict(one)[key] for key in keys} for one in left_out]
 
 
 def _of_split(items: Sequence[Item], split: str) -> list[Item]:

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from pfa.console import announce, fail, or_fail
+from pfa.ending import tell
 from pfa.files_below import VIDEO_SUFFIXES, below
-from pfa.finetune_cli import tell
 from pfa.flow_files import write_flow
 from pfa.front import HELP
 from pfa.pretrain_cli import Preset, attended, overrides_of
@@ -61,7 +61,8 @@ def flow(
             tell({"videos": len(files), "frames": sum(frames), "pairs": pairs}, as_json=as_json)
             return
         if kind is Kind.PACKS:
-            usable, lines = attended(packed(files, config, work=out_dir))
+            usable, unpacked = attended(packed(files, config, work=out_dir))
+            lines = [f"left out: {one.name}: {one.message}" for one in unpacked]
             count, where = len(usable), out_dir / "packs"
         else:
             count, lines = attended(write_flow(files, kind=kind, config=config, out=out_dir))

@@ -1,7 +1,9 @@
 """`pfa jobs`: look at the jobs of a service, and cancel, pause, resume or retry them."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -38,11 +40,15 @@ def list_jobs(
 
 
 @jobs_app.command("show")
-def show_job(job_id: JobId, *, url: Url = HERE, key: Key = None) -> None:
-    """Print a job, with its checkpoints, as JSON."""
+def show_job(job_id: JobId, *, as_json: AsJson = False, url: Url = HERE, key: Key = None) -> None:
+    """Print a job, with its checkpoints: what was asked for, how far it is, what it made."""
     with talking(url, key) as client:
         job, checkpoints = client.job(job_id), client.job_checkpoints(job_id)
-    print_json({**asdict(job), "checkpoints": [asdict(one) for one in checkpoints]})
+    document = {**asdict(job), "checkpoints": [asdict(one) for one in checkpoints]}
+    if as_json:
+        print_json(document)
+    else:
+        _describe(document)
 
 
 @jobs_app.command("cancel")
@@ -88,12 +94,17 @@ def print_log(
     job_id: JobId,
     *,
     tail: Annotated[int | None, typer.Option(help="Only so many lines, the last", min=1, max=10_000)] = None,
+    as_json: AsJson = False,
     url: Url = HERE,
     key: Key = None,
 ) -> None:
     """Print what a job's processes wrote."""
     with talking(url, key) as client:
-        print(client.job_log(job_id, tail=tail), end="")
+        log = client.job_log(job_id, tail=tail)
+    if as_json:
+        print_json({"job": job_id, "lines": log.splitlines()})
+    else:
+        print(log, end="")
 
 
 @jobs_app.command("events")
@@ -114,6 +125,16 @@ def _say(job: Job, *, as_json: bool) -> None:
         print_json(job)
     else:
         print(f"{job.id} is {job.status}")
+
+
+def _describe(document: Mapping[str, Any], indent: str = "") -> None:
+    """A line a member, objects indented; what is empty is left out."""
+    for name, value in document.items():
+        if isinstance(value, Mapping) and value:
+            print(f"{indent}{name}:")
+            _describe(value, indent + "  ")
+        elif value not in (None, "", {}, [], ()):
+            print(f"{indent}{name}: {json.dumps(value) if isinstance(value, dict | list | tuple) else value}")
 
 
 def _left(job: Job) -> str:

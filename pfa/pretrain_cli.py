@@ -15,8 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from pfa.console import announce, err, or_fail, out
+from pfa.ending import tell
 from pfa.front import HELP
-from pfa.pretraining import describe, learn, rehearsed
+from pfa.pretraining import describe, learn, measured, rehearsed
+from pfa.remote import AsJson, print_json
 from pfa_core.config import pretrain as presets
 from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.errors import ConfigInvalid
@@ -48,6 +50,7 @@ def pretrain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="A few steps, and what the whole run will need")] = False,
     warm_up: Annotated[int, typer.Option(min=1, help="Dry run: steps before those that are measured")] = 2,
     steps: Annotated[int, typer.Option(min=1, help="Dry run: steps that are measured")] = 5,
+    as_json: AsJson = False,
 ) -> None:
     """Learn pose features from videos, here and now. Ctrl-C stops with a checkpoint.
 
@@ -57,8 +60,8 @@ def pretrain(
     def run() -> None:
         config = configured(preset, values or [], devices=devices)
         if not dry_run:
-            for line in attended(learn(videos or [], config=config, seed=seed, device=device, work=work, out=out_dir)):
-                out.print(line, markup=False, highlight=False)
+            made = attended(learn(videos or [], config=config, seed=seed, device=device, work=work, out=out_dir))
+            tell(made, as_json=as_json)
             return
         with tempfile.TemporaryDirectory(prefix="pfa-dry-run-") as scratch:
             found, pack_bytes = attended(
@@ -67,6 +70,9 @@ def pretrain(
                     warm_up_steps=warm_up, measured_steps=steps,
                 )
             )  # fmt: skip
+        if as_json:
+            print_json(measured(found, pack_bytes_per_hour=pack_bytes))
+            return
         for line in describe(found, pack_bytes_per_hour=pack_bytes, now=datetime.now().astimezone()):
             out.print(line, markup=False, highlight=False)
 

@@ -2,14 +2,17 @@
 
 import shutil
 from collections.abc import Generator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pfa.ending import Document
 from pfa.files_below import VIDEO_SUFFIXES, below
 from pfa_core.config.flow import PackConfig
 from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.durable import sha256_of
 from pfa_core.errors import InputError
+from pfa_core.left_out import LeftOut, plain
 from pfa_core.manifest import Lineage
 from pfa_core.models import library_version, save_model
 from pfa_core.objectives import pretrained_model_config
@@ -34,16 +37,15 @@ PACK_BYTES_PER_PX = 0.42
 
 def learn(
     videos: Sequence[Path], *, config: PretrainConfig, seed: int, device: str, work: Path, out: Path
-) -> Generator[Progress, None, list[str]]:
-    """Make packs, train, and write the model folder; what it stopped at is gone on with. Returns lines to print.
+) -> Generator[Progress, None, Document]:
+    """Make packs, train, and write the model folder; what it stopped at is gone on with.
 
     Raises:
         As `pfa_core.pretrain.pretrain` and `pfa_core.models.save_model`.
     """
-    usable, lines = yield from packed(videos, config.pack, work=work)
+    usable, unpacked = yield from packed(videos, config.pack, work=work)
     trained = yield from recipe(usable, config=config, folder=work, seed=seed, device=device)
     refused = {one.name for one in trained.left_out}
-    lines += [f"left out: {one.name}: {one.message}" for one in trained.left_out]
     lineage = Lineage(
         items_sha256=tuple(sorted(one.pack.video_sha256 for one in usable if one.name not in refused)),
         seed=seed,
@@ -52,8 +54,7 @@ def learn(
     )
     save_model(out, trained.model, config=pretrained_model_config(config), lineage=lineage, metrics=trained.metrics)
     shutil.rmtree(work / "checkpoints")
-    figures = ", ".join(f"{name} {trained.metrics[name]:.3f}" for name in ("accuracy", "chance", "auc"))
-    return [*lines, f"{figures}", f"The model is in {out}."]
+    return {"model": str(out), "metrics": dict(trained.metrics), "left_out": plain([*unpacked, *trained.left_out])}
 
 
 def rehearsed(
@@ -86,9 +87,9 @@ def rehearsed(
 
 def packed(
     videos: Sequence[Path], config: PackConfig, *, work: Path
-) -> Generator[Progress, None, tuple[list[PretrainVideo], list[str]]]:
+) -> Generator[Progress, None, tuple[list[PretrainVideo], list[LeftOut]]]:
     """The packs of all videos, in `work`; made where they are missing. Also says which have none, and why."""
-    lines: list[str] = []
+    left_out: list[LeftOut] = []
     tasks: dict[str, PackTask] = {}
     limits = DecodeLimits()
     files = below(videos, suffixes=VIDEO_SUFFIXES)
@@ -97,7 +98,7 @@ def packed(
         try:
             num_frames = probe(path, limits=limits).num_frames
         except InputError as error:
-            lines.append(f"left out: {path}: {error}")
+            left_out.append(LeftOut.of(error, name=str(path), path=path))
             continue
         sha = sha256_of(path)
         folder = work / "packs" / pack_key(sha, config)
@@ -107,13 +108,19 @@ def packed(
         )  # fmt: skip
     (work / "packs").mkdir(parents=True, exist_ok=True)
     refused = yield from pack_all(list(tasks.values()), processes=num_processes(config, len(tasks)))
-    lines += [f"left out: {name}: {why.message}" for name, why in refused.items()]
+    left_out += [LeftOut(name=name, code=why.code, message=why.message) for name, why in refused.items()]
     usable = [
         PretrainVideo(name=task.name, pack=Pack.open(task.folder, verify=False))
         for task in tasks.values()
         if task.name not in refused
     ]
-    return usable, lines
+    return usable, left_out
+
+
+def measured(found: Rehearsal, *, pack_bytes_per_hour: float) -> Document:
+    """What a rehearsal has to tell, for programs."""
+    derived = {"flops": found.flops, "utilisation": found.utilisation, "pack_bytes_per_hour": pack_bytes_per_hour}
+    return {**asdict(found), **derived}
 
 
 def describe(found: Rehearsal, *, pack_bytes_per_hour: float, now: datetime) -> list[str]:

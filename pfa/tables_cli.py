@@ -1,5 +1,6 @@
 """`pfa tables`: does pretraining help on my own data? The paper's tables 1 to 4, with intervals over seeds."""
 
+import json
 from collections.abc import Generator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Annotated
 import typer
 
 from pfa.console import announce, or_fail, out
+from pfa.ending import Document
 from pfa.front import HELP
 from pfa.pretrain_cli import attended, overrides_of
+from pfa.remote import AsJson, print_json
 from pfa.tables_data import read_data
 from pfa.tables_file import read_data_file
 from pfa.tables_processes import run_shared
@@ -20,7 +23,7 @@ from pfa_core.errors import ConfigInvalid
 from pfa_core.progress import Progress
 from pfa_core.tables.bench import Bench
 from pfa_core.tables.cell import Cell
-from pfa_core.tables.files import table_files
+from pfa_core.tables.files import JSON, table_files
 from pfa_store.specs import resolve
 
 TASKS = ("pose", "action", "static", "look")
@@ -48,6 +51,7 @@ def tables(
     packs: Annotated[Path | None, typer.Option(help="Packs of the videos; else in the out folder")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Share the runs among so many processes")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Train and test each initialisation under the same budget and seeds, and write the tables. Ctrl-C stops.
 
@@ -57,13 +61,16 @@ def tables(
     def run() -> None:
         given = given_models(init or [])
         config = configured(budget, values or [], seeds=seeds, given=given)
-        attended(
+        made = attended(
             compare(
                 data, config=config, given=given, only=only or [], folder=out_dir, packs=packs or out_dir / "packs",
                 processes=processes, device=device,
             )
         )  # fmt: skip
-        out.print(f"The tables are in {out_dir / 'tables.md'}.", markup=False, highlight=False)
+        if as_json:
+            print_json(made)
+        else:
+            out.print(f"The tables are in {out_dir / 'tables.md'}.", markup=False, highlight=False)
 
     or_fail(run)
 
@@ -78,8 +85,12 @@ def compare(
     packs: Path,
     processes: int,
     device: str,
-) -> Generator[Progress, None, None]:
-    """All of it; the tables of what is done are also written when it is stopped."""
+) -> Generator[Progress, None, Document]:
+    """All of it; the tables of what is done are also written when it is stopped.
+
+    Returns:
+        {"folder", "num_cells", "num_done", "files": [name]}; of the files `tables.json` has every figure.
+    """
     _check_only(only, config)
     learned = [name for name in config.initialisations if name in LEARNED and name != "action" and name not in given]
     data, lines = yield from read_data(
@@ -93,8 +104,11 @@ def compare(
     try:
         yield from run_shared(bench, chosen_cells(bench.cells, only), processes=processes)
     finally:
-        for name, content in table_files(bench).items():
+        files = table_files(bench)
+        for name, content in files.items():
             write_atomic(folder / name, content)
+    told = json.loads(files[JSON])
+    return {"folder": str(folder), "num_cells": told["num_cells"], "num_done": told["num_done"], "files": list(files)}
 
 
 def chosen_cells(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:

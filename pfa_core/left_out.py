@@ -50,6 +50,11 @@ def opening(unreadable: type[InputError]) -> Iterator[None]:
         raise unreadable(f"The file cannot be opened ({error.strerror}).") from error
 
 
+def plain(left_out: Sequence[LeftOut]) -> list[dict[str, str]]:
+    """Name, code and message of each, as plain values."""
+    return [{"name": one.name, "code": one.code, "message": one.message} for one in left_out]
+
+
 def reasons(left_out: Sequence[LeftOut]) -> str:
     """The first few reasons, to be put after a sentence: " a.mp4: It is damaged. b.mp4: ..."; empty without any."""
     return "".join(f" {one.name}: {one.message}" for one in left_out[:5])

@@ -61,6 +61,16 @@ def test_a_dry_run_needs_no_video_and_leaves_nothing(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_tells_programs_the_same() -> None:
+    result = pfa(
+        "--dry-run", "--steps", 1, "--warm-up", 1, "--device", "cpu", "--json", *SET, "--set", "learn.steps=40"
+    )
+    told = json.loads(result.stdout)
+    assert (told["device"], told["measured_steps"]) == ("cpu", 1)
+    assert told["whole_s"] == pytest.approx(40 * told["step_s"])
+    assert told["flops"] == pytest.approx(told["flop"] / told["step_s"])
+
+
 def test_a_folder_of_videos_becomes_a_model(tmp_path: Path, clips: Path) -> None:
     where = ["--work", tmp_path / "work", "--out", tmp_path / "model", "--seed", 3, "--device", "cpu"]
     dry = pfa(clips, "--dry-run", "--steps", 1, *where, *SET)
@@ -68,9 +78,15 @@ def test_a_folder_of_videos_becomes_a_model(tmp_path: Path, clips: Path) -> None
     packs = {path: path.stat().st_mtime_ns for path in (tmp_path / "work" / "packs").glob("*/frames.bin")}
     assert len(packs) == 2
 
-    result = pfa(clips, *where, *SET, "--set", "learn.steps=3")
+    result = pfa(clips, *where, *SET, "--set", "learn.steps=3", "--json")
     assert result.exit_code == 0, result.output
-    assert "torn.mp4" in result.output
+    assert "torn.mp4" in result.stderr
+    told = json.loads(result.stdout)
+    assert (told["model"], [Path(one["name"]).name for one in told["left_out"]]) == (
+        str(tmp_path / "model"),
+        ["torn.mp4"],
+    )
+    assert 0 <= told["metrics"]["accuracy"] <= 1
     assert {path: path.stat().st_mtime_ns for path in packs} == packs, "what the dry run made was taken"
     model, manifest = load_model(tmp_path / "model")
     assert sum(1 for _ in model.parameters()) > 0

@@ -60,8 +60,11 @@ def test_a_data_file_becomes_tables(data: Path, alone: Path) -> None:
 
 def test_what_is_done_is_not_done_again(data: Path, alone: Path) -> None:
     made = {path: path.stat().st_mtime_ns for path in [*alone.glob("cells/*"), *alone.glob("initialisations/*/*")]}
-    result = pfa(arguments(data, alone))
+    result = pfa([*arguments(data, alone), "--json"])
     assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["folder"], told["num_done"]) == (str(alone), told["num_cells"])
+    assert {path.name for path in alone.iterdir() if path.is_file()} == set(told["files"])
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 

@@ -1,5 +1,6 @@
 """`pfa export`, as a shell calls it."""
 
+import json
 from pathlib import Path
 
 import onnx
@@ -22,6 +23,8 @@ def test_a_folder_becomes_a_file_of_each_format(tmp_path: Path) -> None:
     for form, name in (("onnx", "a.onnx"), ("safetensors", "a.safetensors"), ("folder", "a.zip"), ("folder", "a")):
         done = CliRunner().invoke(app, ["export", str(source), "--format", form, "--out", str(tmp_path / name)])
         assert (done.exit_code, done.output.strip()) == (0, str(tmp_path / name))
+    told = CliRunner().invoke(app, ["export", str(source), "--out", str(tmp_path / "b.onnx"), "--json"])
+    assert json.loads(told.stdout) == {"model": str(source), "file": str(tmp_path / "b.onnx"), "format": "onnx"}
     onnx.checker.check_model(onnx.load(tmp_path / "a.onnx"))
     assert load_model(tmp_path / "a")[1] == load_model(source)[1]
 

@@ -25,11 +25,8 @@ RECIPES = {
     "tables": tables_cli.app, "predict": predict_cli.app, "index": index_cli.app, "retrieve": retrieve_cli.app,
 }  # fmt: skip
 """Commands that a process of their own reads."""
-NO_JSON = {
-    "up", "api", "worker", "demo", "settings", "migrate", "backup", "restore", "pretrain", "tables", "export",
-    "jobs show", "jobs logs",
-}  # fmt: skip
-"""Those that serve, that print what is no table, or (`jobs show`) nothing but JSON."""
+NO_JSON = {"up", "api", "worker"}
+"""Those that serve until they are stopped: they make nothing that a program could read at their end."""
 
 
 def commands(group: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -99,5 +96,9 @@ def test_a_data_folder_that_cannot_be_is_told_in_a_line(tmp_path_factory: pytest
 
 
 def test_json_is_json() -> None:
+    settings = CliRunner().invoke(app, ["settings", "--json"])
+    assert {"variable": "PFA_PORT", "default": "8000"}.items() <= next(
+        each for each in json.loads(settings.stdout) if each["variable"] == "PFA_PORT"
+    ).items()
     result = CliRunner().invoke(app, ["doctor", "--json"])
     assert {"healthy", "findings"} == set(json.loads(result.stdout))
