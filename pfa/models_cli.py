@@ -1,7 +1,10 @@
 """`pfa models`: look at the models of a service, move their aliases, fetch and delete versions."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -99,3 +102,69 @@ def download_model(
         print_json({"model": found.ref, "folder": str(folder), "files": list(found.files)})
     else:
         print(f"{found.ref} is in {folder}")
+
+
+SUFFIXES = {"onnx": ".onnx", "safetensors": ".safetensors", "folder": ".zip"}
+
+
+@models_app.command("export")
+def export_version(
+    ref: Ref,
+    *,
+    form: Annotated[Literal["onnx", "safetensors", "folder"], typer.Option("--format")] = "onnx",
+    target: Annotated[Path | None, typer.Option("--out", help="A new file; name-version.onnx where not given")] = None,
+    as_json: AsJson = False,
+    url: Url = HERE,
+    key: Key = None,
+) -> None:
+    """Fetch a version as one file: ONNX, safetensors, or a .zip of its folder, with what one must know to run it."""
+    with talking(url, key) as client:
+        name, version = client.resolve_model(ref)
+        path = target or Path(f"{name}-{version}{SUFFIXES[form]}")
+        announce(f"Exporting {name}@{version} ...")
+        client.save_exported_model(name, version, path, form=form)
+    if as_json:
+        print_json({"model": f"{name}@{version}", "file": str(path), "format": form})
+    else:
+        out.print(str(path), markup=False, highlight=False)
+
+
+@models_app.command("import")
+def import_version(
+    file: Annotated[Path, typer.Argument(help="A model folder, a .zip of one, or a safetensors file", exists=True)],
+    name: Annotated[str, typer.Argument(help="Of the model, which gets a new version")],
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="config.json of weights that have none in their metadata", exists=True, dir_okay=False),
+    ] = None,
+    channels: Annotated[Literal["RGB", "BGR"] | None, typer.Option(help="VGG-M of another project: its order")] = None,
+    mean: Annotated[str | None, typer.Option(help="VGG-M of another project: three numbers with commas")] = None,
+    std: Annotated[str | None, typer.Option(help="VGG-M of another project: three numbers with commas")] = None,
+    as_json: AsJson = False,
+    url: Url = HERE,
+    key: Key = None,
+) -> None:
+    """Make a model folder, as `pfa finetune` and `models download` leave it, or weights the next version of a name."""
+    told = {"channels": channels, "mean": mean, "std": std}
+    presented = {option: value for option, value in told.items() if value is not None}
+    with _one_file(file) as sent, talking(url, key) as client:
+        made = client.import_model(sent, name, config=config, presented=presented)
+    if as_json:
+        print_json(made)
+    else:
+        print(f"{made.ref} is a {made.kind} model")
+
+
+@contextmanager
+def _one_file(path: Path) -> Iterator[Path]:
+    """The file to send; of a folder, a .zip archive that is gone afterwards."""
+    if path.is_file():
+        yield path
+        return
+    from pfa_core.model_export import export_model
+
+    with tempfile.TemporaryDirectory(prefix="pfa-import-") as scratch:
+        archive = Path(scratch) / "model.zip"
+        export_model(path, archive, form="folder")
+        yield archive

@@ -28,6 +28,21 @@ def version_of(ref: str, model: Model) -> int:
 
 
 @contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A file to fill beside `path`, which becomes that file if all goes well.
+
+    Raises:
+        FileExistsError: there is something at `path`.
+    """
+    if path.exists():
+        raise FileExistsError(f"{path} is there already; name a new file.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
+        yield Path(scratch) / path.name
+        (Path(scratch) / path.name).rename(path)
+
+
+@contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` that takes its place at the end, and goes where the block raises."""
     if folder.exists():

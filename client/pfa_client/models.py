@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from pfa_client import reading
-from pfa_client.downloads import checked, new_folder, version_of
+from pfa_client.downloads import checked, new_file, new_folder, version_of
 from pfa_client.files import PathLike, part
 from pfa_client.methods import call
 from pfa_client.records import Alias, Model, ModelVersion, record
@@ -51,6 +51,21 @@ class ModelCalls(Wire):
         """A version as an ONNX file, a safetensors file, or a .zip of its folder."""
         path = _version(name, version, "export")
         return (yield from self._send(Call(method="POST", path=path, json={"format": form}, repeatable=True))).content
+
+    @call
+    def save_exported_model(
+        self, name: str, version: int, path: PathLike, *, form: Literal["onnx", "safetensors", "folder"]
+    ) -> Steps[None]:
+        """Write what `export_model` gives to a new file, without holding it in memory.
+
+        The file appears once all of it is there.
+
+        Raises:
+            FileExistsError: there is something at `path`.
+        """
+        with new_file(Path(path)) as scratch:
+            where = _version(name, version, "export")
+            yield from self._send(Call(method="POST", path=where, json={"format": form}, repeatable=True, to=scratch))
 
     @call
     def import_model(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from pfa.cli import app
@@ -76,6 +77,33 @@ def test_models_are_shown_promoted_fetched_and_deleted(service: Service, tmp_pat
     assert "@3" in pfa(service, "models", "delete", name, "--yes", exit_code=1).stderr
 
 
+@pytest.mark.parametrize("file", ["weights.safetensors", "archive.zip"])
+def test_a_model_leaves_and_comes_back(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, file: str
+) -> None:
+    service.publish(name, "pose", seed=3)
+    monkeypatch.chdir(tmp_path)
+    form = "folder" if file.endswith(".zip") else "safetensors"
+    command = ("models", "export", name, "--format", form, "--out", file)
+    made = told(service, *command)
+    assert made == {"model": f"{name}@1", "file": file, "format": form}
+    assert [path.name for path in tmp_path.iterdir()] == [file]
+    assert "there already" in pfa(service, *command, exit_code=1).stderr
+    back = told(service, "models", "import", tmp_path / made["file"], f"{name}-back")
+    assert (back["ref"], back["kind"]) == (f"{name}-back@1", "pose")
+    ours, theirs = (told(service, "models", "download", each, "--out", each)["folder"] for each in (name, back["ref"]))
+    weights = [load_model(tmp_path / folder)[0].state_dict() for folder in (ours, theirs)]
+    assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
+    again = pfa(service, "models", "import", tmp_path / ours, f"{name}-back")
+    assert f"{name}-back@2 is a pose model" in again.stdout
+
+
+def test_what_is_no_model_is_refused(service: Service, clips: dict[str, Path], tmp_path: Path) -> None:
+    assert pfa(service, "models", "import", clips["text"], "nothing", exit_code=1).stderr
+    assert "manifest" in pfa(service, "models", "import", tmp_path, "nothing", exit_code=1).stderr
+    assert "no model" in pfa(service, "models", "export", "nothing", exit_code=1).stderr
+
+
 def test_collections_and_workers_are_listed(service: Service, client: Client, name: str) -> None:
     service.publish(name, "triplet")
     client.create_collection(name, model=name)
@@ -90,6 +118,11 @@ def test_jobs_are_stopped_and_waited_for(service: Service, client: Client, clips
     assert told(service, "jobs", "cancel", job.id)["status"] == "cancelled"
     waited = pfa(service, "jobs", "wait", job.id, "--json", exit_code=1)
     assert json.loads(waited.stdout)["status"] == "cancelled"
+    shown = told(service, "jobs", "show", job.id)
+    assert (shown["id"], shown["status"], shown["checkpoints"]) == (job.id, "cancelled", [])
+    lines = pfa(service, "jobs", "show", job.id).stdout.splitlines()
+    assert {f"id: {job.id}", "status: cancelled", "spec:", f"  dataset: {shown['spec']['dataset']}"} <= set(lines)
+    assert told(service, "jobs", "logs", job.id) == {"job": job.id, "lines": []}
     assert job.id in pfa(service, "jobs", "list", "--limit", 5).stdout
     assert [event.kind for event in job.events()][-1:] == [list(client.job_events(job.id))[-1].kind]
 

@@ -52,6 +52,7 @@ ARGUMENTS: dict[str, list[tuple[tuple[Any, ...], Json]]] = {
     "predict_video": [(("FILE",), {"task": "pose", "model": "m"})],
     "predict_poses": [((["FILE"],), {"model": "m"})],
     "import_model": [(("FILE", "walker"), {})],
+    "save_exported_model": [(("m", 1, "FOLDER"), {"form": "onnx"})],
     "export_model": [(("m", 1), {"form": "onnx"})],
     "pairs": [(("m", 1), {})],
     "thumbnail": [(("gallery", 1), {})],
