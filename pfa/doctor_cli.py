@@ -36,7 +36,7 @@ def checks(settings: Settings) -> list[Callable[[], Iterable[Finding]]]:
     """Everything that is looked at, in the order in which it is told."""
     return [
         machine.python,
-        _named("packages", lambda: machine.packages(machine.requirements())),
+        _named("packages", lambda: machine.packages(machine.requirements(), machine.locked())),
         machine.processor,
         machine.memory,
         machine.gpu,

@@ -1,5 +1,6 @@
 """The machine: Python and packages, processor, memory, GPU, shared memory, clock."""
 
+import contextlib
 import os
 import platform
 import re
@@ -7,11 +8,13 @@ import shutil
 import sys
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata, util
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from pfa.doctor.finding import Finding, broken, ok, warning
 
@@ -21,6 +24,7 @@ OLDEST_TIME_S = 1_735_689_600.0
 LITTLE_MEMORY_BYTES = 2 * 2**30
 LITTLE_SHARED_BYTES = 256 * 2**20
 _ROOT = Path(__file__).resolve().parents[2]
+_PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)")
 
 
 def python() -> Iterator[Finding]:
@@ -41,9 +45,24 @@ def requirements() -> list[str]:
         return list(project["dependencies"])
 
 
-def packages(wanted: Sequence[str]) -> Iterator[Finding]:
-    """Whether each package is there in a version that this release was made for."""
-    wrong = []
+def locked(lock: Path = _ROOT / "requirements.lock") -> dict[str, str]:
+    """Package -> the version that this release was tested with; empty where no lock is beside the code."""
+    try:
+        lines = lock.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    pins = (_PIN.match(line) for line in lines)
+    return {canonicalize_name(pin[1]): pin[2] for pin in pins if pin is not None}
+
+
+def packages(wanted: Sequence[str], pins: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether each package is there in a version that this release was made for, and tested with where `pins` say so.
+
+    Args:
+        wanted: requirements, as in pyproject.toml.
+        pins: package -> version, of the lock; they count for what is wanted, and for whatever of the rest is installed.
+    """
+    wrong, other = [], []
     checked = [each for each in map(Requirement, wanted) if each.marker is None or each.marker.evaluate({"extra": ""})]
     for each in checked:
         try:
@@ -54,11 +73,20 @@ def packages(wanted: Sequence[str]) -> Iterator[Finding]:
             continue
         if not each.specifier.contains(version, prereleases=True):
             wrong.append(f"{each.name} is {version}, wanted {each.specifier}")
+    for name, pin in pins.items():
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            version = metadata.version(name)
+            if Version(version).public != Version(pin).public:
+                other.append(f"{name} is {version}, tested with {pin}")
     if wrong:
         remedy = "Run `make setup`, or pip install with the release's requirements.lock as constraint."
         yield broken("packages", "; ".join(wrong), remedy=remedy)
+    elif other:
+        remedy = "They may well work; pip install -r requirements.lock gives exactly what was tested."
+        yield warning("packages", "; ".join(other), remedy=remedy)
     else:
-        yield ok("packages", f"{len(checked)} packages as this release wants them")
+        exactly = f", and {len(pins)} in the lock" if pins else ""
+        yield ok("packages", f"{len(checked)} packages as this release wants them{exactly}")
 
 
 def processor() -> Iterator[Finding]:

@@ -11,10 +11,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from typer.testing import CliRunner
 
 from pfa.cli import app
@@ -230,12 +233,38 @@ def test_a_port_that_somebody_else_holds(settings: Settings) -> None:
 
 
 def test_packages_against_the_pins() -> None:
-    (good,) = machine.packages(["httpx>=0.1", "never-here>=1; python_version < '3'"])
+    (good,) = machine.packages(["httpx>=0.1", "never-here>=1; python_version < '3'"], {})
     assert (good.verdict, good.says) == ("ok", "1 packages as this release wants them")
-    (bad,) = machine.packages(["httpx>=999", "no-such-package-here"])
+    (bad,) = machine.packages(["httpx>=999", "no-such-package-here"], {"httpx": "999.0"})
     assert bad.verdict == "broken"
     assert "httpx is" in bad.says
     assert "no-such-package-here is missing" in bad.says
+
+
+def test_packages_against_the_lock(tmp_path: Path) -> None:
+    here = metadata.version("httpx")
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(
+        "# made by a tool\n"
+        f"httpx=={here} \\\n    --hash=sha256:00\n"
+        "Typing_Extensions[any]==0.0.1 ; python_version > '3'\n"
+        "not-installed==3\n"
+    )
+    pins = machine.locked(lock)
+    assert pins == {"httpx": here, "typing-extensions": "0.0.1", "not-installed": "3"}
+    (found,) = machine.packages(["httpx"], pins)
+    assert (found.verdict, found.says.split(", ")[1]) == ("warning", "tested with 0.0.1")
+    assert "requirements.lock" in found.remedy
+    (same,) = machine.packages(["httpx"], {"httpx": here})
+    assert same.verdict == "ok"
+    assert "in the lock" in same.says
+    assert machine.locked(tmp_path / "none.lock") == {}
+
+
+def test_the_lock_of_a_checkout_is_looked_at() -> None:
+    """Every package that pyproject.toml asks for has its pin there, but torch (its build is chosen) and our client."""
+    wanted = {canonicalize_name(Requirement(each).name) for each in machine.requirements()}
+    assert wanted - set(machine.locked()) <= {"torch", "pfa-client"}
 
 
 def test_a_clock_that_was_never_set_and_one_that_lags(tmp_path: Path) -> None:
