@@ -2,13 +2,17 @@
 
 import json
 import shutil
+import signal
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from pfa import evaluate_cli, finetune_cli, flow_cli
@@ -16,7 +20,9 @@ from pfa.flow_files import flo, npz, png
 from pfa_core.models import load_model
 from pfa_core.pack_reader import Pack
 from tests.integration.clips import moving_clip
+from tests.waiting import wait_for
 
+ROOT = Path(__file__).parents[3]
 TINY_PACK = ("--set", "short_side_px=64", "--set", "backend=dis")
 TINY = [
     part
@@ -103,6 +109,35 @@ def test_clips_become_an_action_model_and_its_scores(tmp_path: Path, clips: Path
     assert scored["metrics"]["num_clips"] == 2
     assert json.loads((tmp_path / "scores" / "evaluation.json").read_text())["metrics"] == scored["metrics"]
     assert (tmp_path / "scores" / "confusion.png").is_file()
+
+
+def test_an_interrupted_finetuning_goes_on_and_ends_as_an_undisturbed_one(tmp_path: Path, clips: Path) -> None:
+    """Ctrl-C in the middle, then the same command again; the tests of engines kill without a warning."""
+    values = ("--set", "learn.steps=24", "--set", "learn.checkpoint_every_steps=7", *TINY[:4], *TINY[6:])
+    common = [str(part) for part in (clips, "--device", "cpu", "--seed", 5, *values)]
+    run(finetune_cli.app, *common, "--work", tmp_path / "whole-work", "--out", tmp_path / "whole")
+
+    work, metrics = tmp_path / "work", tmp_path / "work" / "metrics.jsonl"
+    command = [sys.executable, "-m", "pfa", "finetune", *common, "--work", str(work), "--out", str(tmp_path / "model")]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, process_group=0) as process:
+        wait_for(lambda: metrics.exists() and metrics.stat().st_size > 0, what="the first figures", timeout_s=120)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert process.returncode == 130, said
+    assert "goes on from here" in said
+    assert not (tmp_path / "model").exists()
+    (newest, *_) = sorted((work / "checkpoints").glob("*.json"), reverse=True)
+    begun = int(newest.stem.rpartition("-")[2])
+    assert 0 < begun < 24
+
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    ours, theirs = (load_model(tmp_path / name)[0].state_dict() for name in ("whole", "model"))
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    rows = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
+    assert rows == sorted(set(rows)), "no step is told twice"
+    assert rows[-1] == 24
 
 
 @pytest.fixture
