@@ -6,7 +6,7 @@ const LEFT = "rgb(70, 150, 255)";
 const RIGHT = "rgb(255, 120, 60)";
 const MIDDLE = "rgb(80, 210, 110)";
 const colourOf = (joint) => (joint.startsWith("left_") ? LEFT : joint.startsWith("right_") ? RIGHT : MIDDLE);
-const unitOf = (canvas) => Math.max(1, Math.max(canvas.width, canvas.height) / 300);
+const unitOf = (canvas) => Math.max(1, Math.max(canvas.width, canvas.height) / 360);
 
 // The highest of some heatmaps as a picture of their cells: transparent where there is no joint.
 function heat(values, [, rows, columns]) {
