@@ -69,6 +69,7 @@ export function showTimeline(windows, place) {
   place.replaceChildren(
     make("h3", {}, "Labels over time"),
     make("ol", { class: "strips" }, ...rows),
+    make("ul", { class: "keys" }, make("li", { class: "key s0" }, "the likeliest"), make("li", { class: "key s1" }, "another, the stronger the likelier")),
     make("details", {}, make("summary", {}, "Second by second as a table"), make("div", { class: "wide", role: "region", "aria-label": "Labels second by second", tabindex: "0" }, table("Windows of the video and what is done in them", columns, cells))),
   );
 }
