@@ -26,7 +26,7 @@ def files_of(store: Store, job: Job) -> dict[str, Path]:
     """
     folder = store.files.job_files(job.id, job.token)
     with disk_errors():
-        if job.status != "succeeded" or not folder.is_dir():
+        if job.status != "succeeded" or not store.files.shelf.try_here(folder):
             return {}
         return {path.name: path for path in sorted(folder.iterdir()) if path.is_file() and not path.is_symlink()}
 

@@ -86,6 +86,7 @@ STATUS_OF: dict[type[PfaError], Status] = {
     store.UploadLocked: HTTPStatus.LOCKED,
     store.QuotaExceeded: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     store.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    store.ObjectDamaged: HTTPStatus.INTERNAL_SERVER_ERROR,
     store.DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
     store.LostLease: HTTPStatus.CONFLICT,
     web.Unauthenticated: HTTPStatus.UNAUTHORIZED,

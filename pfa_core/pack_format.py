@@ -97,7 +97,16 @@ class PackHeader:
     def read(path: Path) -> "PackHeader":
         """Raises: PackDamaged: missing, garbled, or of a layout that this version does not read."""
         try:
-            plain = json.loads(path.read_bytes())
+            content = path.read_bytes()
+        except OSError as error:
+            raise PackDamaged(f"{path.name} cannot be read: {error!r}.", folder=str(path.parent)) from error
+        return PackHeader.parse(content, path)
+
+    @staticmethod
+    def parse(content: bytes, path: Path) -> "PackHeader":
+        """`read` for bytes that were read from `path`. Raises: PackDamaged."""
+        try:
+            plain = json.loads(content)
             found = plain.pop("sha256")
             if plain["format"] != FORMAT:
                 raise PackDamaged(f"The pack has layout {plain['format']}; this version reads layout {FORMAT}.")
@@ -106,7 +115,7 @@ class PackHeader:
             del plain["format"]
             files = {name: FileSum(**plain["files"][name]) for name in DATA_FILES}
             return PackHeader(**{**plain, "files": files})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise PackDamaged(f"{path.name} cannot be read: {error!r}.", folder=str(path.parent)) from error
 
 

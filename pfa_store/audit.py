@@ -55,7 +55,7 @@ class AuditLog:
             os.close(descriptor)
 
     def _set_aside(self) -> None:
-        with self._files.lock("audit/rotation"):
+        with self._files.lock_here("audit/rotation"):
             if self.path.stat().st_size < self._max_bytes:
                 return  # another process was faster
             for number in range(self._kept, 1, -1):

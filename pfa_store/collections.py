@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pfa_core.errors import IndexDamaged, ModelUnsuitable
-from pfa_core.gallery_edit import editing
 from pfa_core.gallery_format import read_manifest
 from pfa_core.gallery_item import ItemFilter
 from pfa_core.gallery_segment import SegmentWriter
@@ -19,7 +19,8 @@ from pfa_core.retrieval import item_not_found
 from pfa_store.attempts import hold
 from pfa_store.database import Sessions
 from pfa_store.errors import CollectionNotFound, InUse, NameTaken
-from pfa_store.files import Files, disk_errors
+from pfa_store.files import Files
+from pfa_store.gallery_change import changing
 from pfa_store.idempotency import Once, remember
 from pfa_store.job_record import Job
 from pfa_store.job_states import DONE
@@ -77,8 +78,8 @@ class Collections:
             return tuple(_record(session, row) for row in rows)
 
     def folder(self, collection: Collection) -> Path | None:
-        """Where its index lies; None until it was filled once."""
-        return None if collection.folder is None else self._files.absolute(collection.folder)
+        """Where its index lies, on this host from now on; None until it was filled once."""
+        return None if collection.folder is None else self._files.shelf.here(self._files.absolute(collection.folder))
 
     def begin(self, name: str, *, model: str, job: Job, replace: bool = False) -> Collection:
         """Note that `job` fills the collection, which is made if it does not exist.
@@ -141,15 +142,17 @@ class Collections:
         """
         with self._sessions.writing() as session:
             hold(session, job)  # asked before anything is moved, too
-            folder = _row(session, name).folder or self._files.relative(self._files.collection(name) / job.id)
-        with disk_errors(), editing(self._files.absolute(folder), anew=replace) as edit:
-            edit.append(writer, key=job.id, model=model, num_features=num_features, replaces=replace)
+        default = self._files.relative(self._files.collection(name) / job.id)
+        with changing(self._files, name, present=partial(self._named, name), default=default, anew=replace) as change:
+            change.edit.append(writer, key=job.id, model=model, num_features=num_features, replaces=replace)
+            change.share()
             with self._sessions.writing() as session:
                 hold(session, job)
                 row = _row(session, name)
-                published = edit.publish()
+                change.need_unchanged(row.folder)
+                published = change.edit.publish()
                 row.status, row.model, row.dataset_id = "ready", model, dataset_id
-                row.num_items, row.folder, row.job_id = published.num_items, folder, job.id
+                row.num_items, row.folder, row.job_id = published.num_items, change.folder, job.id
                 session.flush()
                 return _record(session, row)
 
@@ -165,19 +168,26 @@ class Collections:
             if isinstance(chosen, int):
                 raise item_not_found(chosen)
             return 0
-        with disk_errors(), editing(folder) as edit:
+        with changing(self._files, name, present=partial(self._named, name)) as change:
             if isinstance(chosen, ItemFilter):
-                num_deleted = edit.delete_where(chosen)
+                num_deleted = change.edit.delete_where(chosen)
             else:
-                num_deleted = edit.delete(np.array([chosen]))
+                num_deleted = change.edit.delete(np.array([chosen]))
                 if num_deleted == 0:
                     raise item_not_found(chosen)
             if num_deleted:
+                change.share()
                 with self._sessions.writing() as session:
                     row = _row(session, name)
-                    row.num_items = edit.publish().num_items
+                    change.need_unchanged(row.folder)
+                    row.num_items, row.folder = change.edit.publish().num_items, change.folder
                     row.status = "ready" if row.num_items else "empty"
         return num_deleted
+
+    def _named(self, name: str) -> str | None:
+        """The folder that the collection's row names. Raises: CollectionNotFound."""
+        with self._sessions.reading() as session:
+            return _row(session, name).folder
 
     def delete(self, name: str) -> None:
         """Raises: CollectionNotFound; InUse: an unfinished job fills it."""
@@ -187,7 +197,7 @@ class Collections:
             if job_id is not None:
                 raise InUse(f"The job {job_id} fills this collection; cancel it or wait for its end.")
             session.delete(row)
-        self._files.remove(self._files.collection(name))
+        self._files.unpublish(self._files.collection(name))
 
 
 def need_same_model(collection: Collection, model: str) -> None:

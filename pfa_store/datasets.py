@@ -1,5 +1,6 @@
 """Named sets of videos or of images, with what is known about each item."""
 
+import contextlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -115,8 +116,9 @@ class Datasets:
             NameTaken: another data set has this name.
             DatasetUnsuitable: no items, or an image that was not added before.
         """
-        with self._files.lock("images"), self._sessions.writing() as session:
-            sizes = {sha256: self._image_bytes(sha256) for sha256 in {item.image_sha256 for item in items}}
+        with self._files.lock("images"), contextlib.ExitStack() as stack:
+            sizes = self._image_sizes({item.image_sha256 for item in items})
+            session = stack.enter_context(self._sessions.writing())
             rows = [
                 DatasetItemRow(
                     position=position,
@@ -183,16 +185,15 @@ class Datasets:
                 others = select(DatasetItemRow.image_sha256).distinct()
                 images -= set(session.scalars(others)) if images else set()
             for sha256 in images:
-                path = self._images.find(sha256)
-                if path is not None:
-                    self._files.remove(path)
+                self._images.remove(sha256)
 
-    def _image_bytes(self, sha256: str) -> int:
-        path = self._images.find(sha256)
-        if path is None:
-            raise DatasetUnsuitable(f"The image {sha256} was not uploaded.")
+    def _image_sizes(self, sha256s: set[str]) -> dict[str, int]:
+        """Bytes of each image. Raises: DatasetUnsuitable: one is not there."""
+        missing = self._images.missing(sha256s)
+        if missing is not None:
+            raise DatasetUnsuitable(f"The image {missing} was not uploaded.")
         with disk_errors():
-            return path.stat().st_size
+            return {sha256: self._images.path(sha256).stat().st_size for sha256 in sha256s}
 
     def _insert(self, session: Session, row: DatasetRow, items: Sequence[DatasetItemRow], once: Once | None) -> Dataset:
         if not items:

@@ -12,6 +12,7 @@ PfaError
   UploadLocked      another request writes to the upload just now
   QuotaExceeded     the key would keep more bytes than it may
   WebhookRefused    an address that nothing is sent to
+  ObjectDamaged     what the object store gives back is not what was stored
   DiskFull          too little space is left to accept more
   LostLease         this attempt of a job is no longer the one that may write
 """
@@ -97,6 +98,10 @@ class IdempotencyConflict(PfaError):
 
 class StoreUnavailable(PfaError):
     code = "store_unavailable"
+
+
+class ObjectDamaged(PfaError):
+    code = "object_damaged"
 
 
 class DiskFull(PfaError):

@@ -7,7 +7,9 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self, runtime_checkable
@@ -15,6 +17,7 @@ from typing import BinaryIO, Protocol, Self, runtime_checkable
 from pfa_core.errors import PfaError
 from pfa_store.database import locked
 from pfa_store.errors import DiskFull, StoreUnavailable
+from pfa_store.shelf import SharedFolder, Shelf
 
 CHUNK_BYTES = 1 << 20
 
@@ -42,8 +45,18 @@ class Incoming:
 class Files:
     """Paths inside the data folder, and atomic writes to them."""
 
-    def __init__(self, data_dir: Path, *, min_free_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        min_free_bytes: int = 0,
+        shelf: Shelf | None = None,
+        between_hosts: Callable[[str], AbstractContextManager[None]] | None = None,
+    ) -> None:
+        """`shelf`: where what is published is kept; None: here. `between_hosts`: locks of those who do not share it."""
         self.root = data_dir.resolve()
+        self.shelf: Shelf = shelf or SharedFolder()
+        self._between_hosts = between_hosts
         self._min_free_bytes = min_free_bytes
 
     def without_reserve(self) -> Self:
@@ -86,6 +99,10 @@ class Files:
     def job(self, job_id: str) -> Path:
         return self.root / "jobs" / job_id
 
+    def job_mark(self, job_id: str) -> Path:
+        """Where hosts share no folder: the token of the attempt that wrote to this one last."""
+        return self.job(job_id) / ".attempt"
+
     def job_work(self, job_id: str, *, half_batch: bool = False) -> Path:
         """Checkpoints and scratch, kept from attempt to attempt. With half the batch a job is another run."""
         return self.job(job_id) / ("work-half" if half_batch else "work")
@@ -111,6 +128,10 @@ class Files:
     def model(self, name: str, version: int) -> Path:
         return self.root / "models" / name / str(version)
 
+    def unnumbered_model(self, name: str) -> Path:
+        """A name for a version that has no number yet, and that no other has."""
+        return self.model(name, 0).with_name(f"upload-{uuid.uuid4().hex}")
+
     def collection(self, name: str) -> Path:
         return self.root / "collections" / name
 
@@ -127,7 +148,13 @@ class Files:
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Exclude every other process that asks for the same name."""
+        """Exclude every other process that asks for the same name, on every host. Raises: StoreUnavailable."""
+        with self.lock_here(name), self._between_hosts(name) if self._between_hosts else contextlib.nullcontext():
+            yield
+
+    @contextlib.contextmanager
+    def lock_here(self, name: str) -> Iterator[None]:
+        """Exclude every other process that asks for the same name of this very folder."""
         with locked(self.root / f"{name}.lock"):
             yield
 
@@ -200,6 +227,11 @@ class Files:
             self.move(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
+
+    def unpublish(self, path: Path) -> None:
+        """Delete a published thing, or all below a folder, for all hosts. Others may still have it; no row names it."""
+        self.remove(path)
+        self.shelf.forget(path)
 
     def remove(self, path: Path) -> None:
         """Delete a file or a folder if it is there. A folder vanishes in one step, then is emptied."""

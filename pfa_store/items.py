@@ -5,6 +5,7 @@ item gets LostLease. What is done is counted here, not by any worker: a pack can
 all parts of its video are done. What is wrong with a part is wrong with its video.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
@@ -37,7 +38,8 @@ class Items:
     def __init__(self, sessions: Sessions, settings: Settings, clock: Callable[[], float]) -> None:
         self._sessions = sessions
         self._lease_s = settings.lease_s
-        self._part_frames = settings.part_frames
+        # Parts of a pack are put together in one folder.
+        self._part_frames = sys.maxsize if settings.objects_url else settings.part_frames
         self._clock = clock
 
     def enqueue(self, job: Job, num_frames: Mapping[str, int]) -> None:

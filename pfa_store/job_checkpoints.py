@@ -1,6 +1,7 @@
 """The checkpoints that a training job has on the disk. What is in them only `pfa_core.checkpoint` knows."""
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,14 @@ class JobCheckpoint:
     num_bytes: int
 
 
+def checkpoint_of(record: str, *, saved_s: float, num_bytes: int) -> JobCheckpoint | None:
+    """What a file of that name is the record of; None: of no checkpoint."""
+    kind, _, step = record.removesuffix(".json").partition("-")
+    if kind not in ("step", "best") or not record.endswith(".json") or not step.isdigit():
+        return None
+    return JobCheckpoint(step=int(step), best=kind == "best", saved_s=saved_s, num_bytes=num_bytes)
+
+
 def read_checkpoints(folder: Path) -> list[JobCheckpoint]:
     """Those in a folder, by step; none where there is no such folder.
 
@@ -29,10 +38,12 @@ def read_checkpoints(folder: Path) -> list[JobCheckpoint]:
     with disk_errors():
         for record in [*folder.glob("step-*.json"), *folder.glob("best-*.json")]:
             with contextlib.suppress(FileNotFoundError):  # the job has just written a newer one
-                kind, _, step = record.stem.partition("-")
                 files = [record.stat(), record.with_suffix(".safetensors").stat()]
                 num_bytes = sum(file.st_size for file in files)
-                found.append(
-                    JobCheckpoint(step=int(step), best=kind == "best", saved_s=files[0].st_mtime, num_bytes=num_bytes)
-                )
-    return sorted(found, key=lambda one: (one.step, one.best))
+                found.append(checkpoint_of(record.name, saved_s=files[0].st_mtime, num_bytes=num_bytes))
+    return in_order(found)
+
+
+def in_order(found: Iterable[JobCheckpoint | None]) -> list[JobCheckpoint]:
+    """Those that are checkpoints, by step."""
+    return sorted((one for one in found if one is not None), key=lambda one: (one.step, one.best))

@@ -14,7 +14,7 @@ from pfa_core.errors import ConfigInvalid
 from pfa_core.manifest import Manifest, ModelKind
 from pfa_store.attempts import hold
 from pfa_store.database import Sessions, plain
-from pfa_store.errors import InUse, ModelNotFound
+from pfa_store.errors import InUse, LostLease, ModelNotFound
 from pfa_store.files import Files, disk_errors
 from pfa_store.job_record import Job
 from pfa_store.job_states import DONE
@@ -67,6 +67,22 @@ class Models:
         """
         if not _NAME.fullmatch(name):
             raise ConfigInvalid(f"A model's name is up to 80 letters, digits, '.', '_' and '-'; got {name!r}")
+        if self._files.shelf.shared:
+            return self._next(folder, name, job, manifest)
+        # No other host may wait for its bytes inside a transaction, so it gets a name that only the row will tell.
+        place = self._files.unnumbered_model(name)
+        self._files.move(folder, place)
+        self._files.shelf.publish(place)
+        try:
+            model = self._next(place, name, job, manifest)
+        except LostLease:
+            self._files.unpublish(place)
+            raise
+        if self._files.absolute(model.folder) != place:  # an earlier attempt's
+            self._files.unpublish(place)
+        return model
+
+    def _next(self, folder: Path, name: str, job: Job | None, manifest: Manifest) -> ModelVersion:
         for _ in range(_TRIES - 1):
             try:
                 return self._publish(folder, name, job, manifest)
@@ -81,8 +97,8 @@ class Models:
             return None if row is None else _record(session, row)
 
     def folder(self, model: ModelVersion) -> Path:
-        """Where its files lie."""
-        return self._files.absolute(model.folder)
+        """Where its files lie, on this host from now on. Raises: StoreUnavailable, ObjectDamaged, DiskFull."""
+        return self._files.shelf.here(self._files.absolute(model.folder))
 
     def resolve(self, ref: str) -> ModelVersion:
         """The model that `name` (its newest version), `name@version` or `name@alias` means.
@@ -146,9 +162,12 @@ class Models:
             _refuse_if_used(session, row)
             folder = self._files.absolute(row.folder)
             session.execute(delete(ModelRow).where(ModelRow.id == row.id))
-        self._files.remove(folder)
+            self._files.shelf.mark(self._files.model(name, version))
+        self._files.unpublish(folder)
         with disk_errors():
-            folder.mkdir()  # an empty folder keeps the number
+            self._files.model(name, version).mkdir(
+                parents=True, exist_ok=True
+            )  # an empty folder keeps the number, as a mark does
 
     def _publish(self, folder: Path, name: str, job: Job | None, manifest: Manifest) -> ModelVersion:
         with self._sessions.writing() as session:
@@ -158,7 +177,7 @@ class Models:
                 if published is not None:
                     return _record(session, published)
             version = self._next_version(session, name)
-            target = self._files.model(name, version)
+            target = self._files.model(name, version) if self._files.shelf.shared else folder
             row = ModelRow(
                 name=name,
                 version=version,
@@ -171,8 +190,9 @@ class Models:
             )
             session.add(row)
             session.flush()  # from here on no one else can publish this version
-            self._files.remove(target)
-            self._files.move(folder, target)
+            if target != folder:
+                self._files.remove(target)
+                self._files.move(folder, target)
             return _record(session, row)
 
     def _next_version(self, session: Session, name: str) -> int:
@@ -181,6 +201,7 @@ class Models:
         with disk_errors():
             folders = list(versions.iterdir()) if versions.is_dir() else []
             deleted = [int(path.name) for path in folders if path.name.isdigit() and not any(path.iterdir())]
+        deleted += [int(number) for number in self._files.shelf.marks(versions)]
         return 1 + max([newest, *deleted])
 
 

@@ -96,7 +96,7 @@ class Packs:
             job_id = self.holders().get(pack.video_sha256)
             if job_id is not None:
                 raise InUse(f"The job {job_id} holds the pack {pack.key}; wait for its end or cancel it.")
-            self._files.remove(pack.folder)
+            self._files.unpublish(pack.folder)
         with contextlib.suppress(OSError):  # the video has other packs
             target.parent.rmdir()
 

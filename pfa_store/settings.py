@@ -29,6 +29,26 @@ class Settings(BaseSettings):
         default="", description="Folder of files, each the value of the setting that it is named like; empty: none"
     )
 
+    objects_url: str = Field(
+        default="",
+        pattern=r"^(s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._/-]*)?)?$",
+        description="`s3://bucket/prefix` that keeps the files for several hosts; empty: the data folder, which they"
+        " share",
+    )
+    objects_endpoint: str = Field(default="", description="URL of the object store; empty: Amazon S3")
+    objects_region: str = Field(default="", description="Its region; empty: as the AWS environment says")
+    objects_key_id: str = Field(default="", description="Access key; empty: as the AWS environment says")
+    objects_secret_key: str = Field(
+        default="",
+        repr=False,
+        description="Its secret, best as a file in PFA_SECRETS_DIR; empty: as with the access key",
+    )
+    cache_bytes: int = Field(
+        default=50 * 2**30,
+        gt=0,
+        description="With an object store: most bytes of it that this host keeps in its data folder",
+    )
+
     max_upload_bytes: int = Field(default=2 * 2**30, gt=0, description="Largest body of one request, bytes")
     max_video_bytes: int = Field(default=2 * 2**30, gt=0, description="Largest video, bytes")
     max_image_bytes: int = Field(default=64 * 2**20, gt=0, description="Largest image, bytes")

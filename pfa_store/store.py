@@ -5,18 +5,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+from pfa_store.cache import Cache
 from pfa_store.changes import Changes
 from pfa_store.collections import Collections
 from pfa_store.database import Sessions, make_engine, upgrade
 from pfa_store.datasets import Datasets
 from pfa_store.deliveries import Deliveries
 from pfa_store.files import Files
+from pfa_store.host_locks import HostLocks
 from pfa_store.idempotency import Idempotency
 from pfa_store.images import Images
 from pfa_store.items import Items
+from pfa_store.job_view import JobViews
 from pfa_store.jobs import Jobs
 from pfa_store.keys import Keys
 from pfa_store.models import Models
+from pfa_store.object_shelf import ObjectShelf
+from pfa_store.objects import Objects
 from pfa_store.packs import Packs
 from pfa_store.queue import Doorbell
 from pfa_store.quota import Quota
@@ -25,6 +30,9 @@ from pfa_store.uploads import Uploads
 from pfa_store.videos import Videos
 from pfa_store.webhooks import Webhooks
 from pfa_store.workers import Workers
+
+JOB_PATIENCE_S = 600.0
+"""How long a job waits for an object store that is away before its attempt ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +50,9 @@ class Store:
     images: Images
     datasets: Datasets
     jobs: Jobs
+    objects: Objects | None
+    """Where hosts share no folder: the object store."""
+    views: JobViews
     items: Items
     workers: Workers
     models: Models
@@ -54,15 +65,25 @@ class Store:
     clock: Callable[[], float]
 
     @classmethod
-    def open(cls, settings: Settings, *, clock: Callable[[], float] = time.time, migrate: bool = True) -> Self:
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.time,
+        migrate: bool = True,
+        for_job: bool = False,
+    ) -> Self:
         """Open the store, making folders and bringing tables up to date (`migrate`) first.
+
+        `for_job`: for the process of one job, which waits for an object store that is away, and uses until its end the
+        files that it asked for.
 
         Raises:
             StoreUnavailable: the database or the data folder does not answer.
         """
-        files = Files(settings.data_dir, min_free_bytes=settings.min_free_bytes)
-        files.create()
         engine = make_engine(settings.sqlalchemy_url)
+        objects = Objects(settings, patience_s=JOB_PATIENCE_S if for_job else 0.0) if settings.objects_url else None
+        files = _files(settings, HostLocks(engine), objects, for_job=for_job)
         if migrate:
             upgrade(engine)
         sessions = Sessions(engine)
@@ -82,6 +103,8 @@ class Store:
             images=images,
             datasets=Datasets(sessions, files, images, clock),
             jobs=jobs,
+            objects=objects,
+            views=JobViews(files, objects),
             items=Items(sessions, settings, clock),
             workers=Workers(sessions, settings, clock),
             models=Models(sessions, files, clock),
@@ -99,6 +122,22 @@ class Store:
         self.sessions.ping()
 
     def close(self) -> None:
-        """Give up the database connections."""
+        """Give up the connections."""
         self.changes.close()
+        self.files.shelf.close()
         self.sessions.engine.dispose()
+
+
+def _files(settings: Settings, locks: HostLocks, objects: Objects | None, *, for_job: bool) -> Files:
+    """The data folder, with its folders; what is published lies in it, or in the object store."""
+    if objects is None:
+        files = Files(settings.data_dir, min_free_bytes=settings.min_free_bytes)
+        files.create()
+        return files
+    root = settings.data_dir.resolve()
+    cache = Cache(root, max_bytes=settings.cache_bytes)
+    shelf = ObjectShelf(root, objects, cache, for_job=for_job)
+    files = Files(root, min_free_bytes=settings.min_free_bytes, shelf=shelf, between_hosts=locks.lock)
+    files.create()
+    cache.create()
+    return files

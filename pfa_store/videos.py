@@ -67,8 +67,11 @@ class Videos:
         if known is not None:
             return known, False
         info = probe(incoming.path, limits=self.limits)
+        path = self._files.video(incoming.sha256, info.container)
+        upload = self._files.shelf.upload(incoming.path, path)
         with self._files.lock("videos"):
-            self._files.move(incoming.path, self._files.video(incoming.sha256, info.container))
+            self._files.move(incoming.path, path)
+            self._files.shelf.announce(upload)
             return self._insert(incoming, info, filename=filename, key_id=key_id)
 
     def get(self, video_id: str) -> Video:
@@ -80,7 +83,11 @@ class Videos:
             return record_of(Video, row)
 
     def path(self, video: Video) -> Path:
-        """Where its file lies."""
+        """Where its file lies, on this host from now on. Raises: StoreUnavailable, ObjectDamaged, DiskFull."""
+        return self._files.shelf.here(self.place(video))
+
+    def place(self, video: Video) -> Path:
+        """Where its file lies once this host has it."""
         return self._files.video(video.sha256, video.container)
 
     def list(self, *, limit: int = 50, cursor: str | None = None) -> Page[Video]:
@@ -123,9 +130,9 @@ class Videos:
                 if job_id is not None:
                     raise InUse(f"The job {job_id} uses this video; cancel it or wait for its end.")
                 session.delete(session.get_one(VideoRow, video_id))
-            self._files.remove(self.path(video))
+            self._files.unpublish(self.place(video))
             self._files.remove(self._files.thumbnail(video.sha256))
-            self._files.remove(self._files.packs_of(video.sha256))
+            self._files.unpublish(self._files.packs_of(video.sha256))
 
     @property
     def limits(self) -> DecodeLimits:

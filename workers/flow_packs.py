@@ -21,12 +21,26 @@ from workers.work import Work
 
 Packs = tuple[Mapping[str, Pack], list[LeftOutFile]]
 """By video id, the packs; and the videos that have none, each of which is also an event of the job."""
+Made = tuple[Mapping[str, PackTask], list[LeftOutFile]]
+"""By video id, what was done; and the videos that have no packs."""
 
 MAX_HELPERS = 8
 """At most so many other workers are asked to help with a job."""
 
 
 def packs_of(work: Work, videos: Sequence[SourceVideo], config: PackConfig) -> Generator[Progress, None, Packs]:
+    """`make_packs`, and have all of them on this host, open.
+
+    Raises:
+        As `make_packs`; DiskFull: they do not fit into the cache, too.
+    """
+    made, left_out = yield from make_packs(work, videos, config)
+    here = work.store.files.shelf.here
+    # Every checksum was compared a moment ago: by the process that built or found the pack, or when it was brought.
+    return {name: Pack.open(here(task.folder), verify=False) for name, task in made.items()}, left_out
+
+
+def make_packs(work: Work, videos: Sequence[SourceVideo], config: PackConfig) -> Generator[Progress, None, Made]:
     """Make the packs of all videos, as many at once as there are cores; every flow worker that is idle may help.
 
     Raises:
@@ -52,9 +66,7 @@ def packs_of(work: Work, videos: Sequence[SourceVideo], config: PackConfig) -> G
         if source.video.id in refused
         for code, message in [refused[source.video.id]]
     ]
-    # Every checksum was compared a moment ago by the process that built or found the pack.
-    packs = {name: Pack.open(task.folder, verify=False) for name, task in tasks.items() if name not in refused}
-    return packs, left_out
+    return {name: task for name, task in tasks.items() if name not in refused}, left_out
 
 
 def num_processes(config: PackConfig, num_items: int) -> int:
@@ -87,10 +99,11 @@ def task_of(store: Store, video: Video, config: PackConfig) -> PackTask:
     """What is to be done for a video."""
     return PackTask(
         name=video.id,
-        video=store.videos.path(video),
+        video=store.videos.place(video),
         folder=store.files.pack(video.sha256, pack_key(video.sha256, config)),
         config=config,
         video_sha256=video.sha256,
         limits=store.videos.limits,
         pairs=max(0, video.num_frames - 1),
+        shelf=store.files.shelf,
     )

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, stop.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the whole service, which passes it on
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    store = Store.open(Settings(), migrate=False)
+    store = Store.open(Settings(), migrate=False, for_job=True)
     spec = store.jobs.get(job_id).request
     config = pack_config_of(spec)
     tasks = {source.video.id: task_of(store, source.video, config) for source in videos_of(store, spec)}

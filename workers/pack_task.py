@@ -1,13 +1,14 @@
 """What a packing process is given to do, and by whom."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from pfa_core.config.flow import PackConfig
 from pfa_core.progress import Progress
 from pfa_core.video.limits import DecodeLimits
+from pfa_store.shelf import SharedFolder, Shelf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class PackTask:
     first_frame: int = 0
     num_frames: int | None = None
     """Of a part; None: to the video's end."""
+    shelf: Shelf = field(default_factory=SharedFolder)
+    """Where the video comes from, and where the pack is published."""
 
     @property
     def key(self) -> str:

@@ -10,9 +10,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Literal, TypeVar
 
-from pfa_core.errors import InputError, PfaError
+from pfa_core.errors import InputError, PackDamaged, PfaError
 from pfa_core.lifeline import die_with
 from pfa_core.progress import Progress, run_to_end
+from pfa_store.errors import ObjectDamaged
 from pfa_store.files import disk_errors
 from workers.pack_task import PackTask, Refused, Supply
 
@@ -171,13 +172,12 @@ def _serve(connection: Connection, parent_pid: int) -> None:
 
 def _build(task: PackTask, connection: Connection) -> bool:
     """Make it, telling how far it is; False: somebody else has this part in hand."""
-    from pfa_core.packs import build_pack, build_part
+    from pfa_core.packs import build_part
 
     with disk_errors():
         task.folder.parent.mkdir(parents=True, exist_ok=True)
         if task.part == 0:
-            whole = build_pack(task.video, task.folder, task.config, video_sha256=task.video_sha256, limits=task.limits)
-            _tell(whole, connection)
+            _build_whole(task, connection)
             return True
         part = build_part(
             task.video,
@@ -189,6 +189,24 @@ def _build(task: PackTask, connection: Connection) -> bool:
             num_frames=task.num_frames,
         )
         return _tell(part, connection)
+
+
+def _build_whole(task: PackTask, connection: Connection) -> None:
+    """Where folders are not shared: a pack that another host has published is taken, and ours is published.
+
+    Two hosts may make the same pack at once; whoever is first or last, each pack is whole and either will do.
+    """
+    from pfa_core.packs import Pack, build_pack
+
+    shelf = task.shelf
+    if not shelf.shared and shelf.published(task.folder):
+        with contextlib.suppress(ObjectDamaged, PackDamaged), shelf.using(task.folder) as folder:
+            Pack.open(folder)
+            return
+    with shelf.using(task.video) as video:
+        whole = build_pack(video, task.folder, task.config, video_sha256=task.video_sha256, limits=task.limits)
+        _tell(whole, connection)
+    shelf.publish(task.folder)
 
 
 def _tell(steps: Generator[Progress, None, R], connection: Connection) -> R:

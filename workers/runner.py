@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     faulthandler.register(signal.SIGUSR1)  # what hangs, once its supervisor asks for them
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the whole service; the supervisor passes it on
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    store = Store.open(Settings(), migrate=False)
+    store = Store.open(Settings(), migrate=False, for_job=True)
     job = store.jobs.get(job_id)
     if job.token != int(token) or not job.held:
         return NOT_OURS
@@ -94,7 +94,11 @@ def _outcome_of(work: Work, stop: StopFlag) -> Outcome:
     """
     try:
         handler: Handler = import_module(HANDLERS[work.job.kind]).handle
-        return Outcome(result=_listen(handler, work, stop))
+        result = _listen(handler, work, stop)
+        left = work.store.files.job_files(work.job.id, work.job.token)
+        if left.is_dir():
+            work.store.files.shelf.publish(left)
+        return Outcome(result=result)
     except (Stopped, LostLease, StoreUnavailable, RankLost):
         raise
     except PfaError as error:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 
 from pfa_core.errors import OutOfMemory
-from pfa_store.errors import DiskFull, JobNotFound, LostLease, StoreUnavailable
+from pfa_store.errors import DiskFull, JobNotFound, LostLease, ObjectDamaged, StoreUnavailable
 from pfa_store.files import disk_errors
 from pfa_store.job_log import JobLog
 from pfa_store.job_record import Job
@@ -23,6 +23,7 @@ from pfa_store.store import Store
 from pfa_store.tuning import TUNING
 from workers.batch_size import smaller_batch
 from workers.helping import help_with
+from workers.mirroring import Mirroring
 from workers.outcome import STOPPED, Outcome
 from workers.process import ChildProcess
 from workers.stall import StallWatch
@@ -117,23 +118,48 @@ class Supervisor:
         self._beaten_s = time.monotonic()
         self._asked_s: float | None = None
         self._log = JobLog(store.files, job.id)
+        self._mirroring = Mirroring(store, job)
         self._watch = StallWatch(store.settings.stall_s, time.monotonic)
         self._stalled = False
 
     def run(self) -> None:
         """Start the runner, watch it, and record what came of it."""
-        process = self._start()
+        try:
+            if self._prepare():
+                self._watch_over(self._start())
+        except LostLease as lost:
+            logger.warning("%s", lost)
+        finally:
+            self._mirroring.close()
+
+    def _prepare(self) -> bool:
+        """Have here what earlier attempts left on other hosts; where that fails, the attempt ends: False."""
+        try:
+            self._mirroring.pull(self._wait, given_up=lambda: self._stop.is_set)
+        except StoreUnavailable as error:
+            self._store.jobs.hand_back(self._job, f"its files could not be had: {error}", counts=not self._stop.is_set)
+        except (ObjectDamaged, DiskFull) as error:
+            self._store.jobs.fail(self._job, error.code, str(error))
+        else:
+            return True
+        return False
+
+    def _watch_over(self, process: ChildProcess) -> None:
+        """Until the end of the process, and of the attempt. Raises: LostLease: the process was killed."""
         try:
             while not process.wait(POLL_S):
                 self._look(process)
-        except LostLease as lost:
-            logger.warning("%s Its process is killed.", lost)
-            process.end()
-            return
         except BaseException:
             process.end()
             raise
-        self._settle(process.end())
+        status = process.end()
+        self._mirroring.push(self._wait, given_up=lambda: self._stop.is_set)
+        self._settle(status)
+
+    def _wait(self) -> None:
+        """For a moment, while there is no process to watch. Raises: LostLease."""
+        time.sleep(POLL_S)
+        self._renewed()
 
     def _start(self) -> ChildProcess:
         with disk_errors():
@@ -148,10 +174,29 @@ class Supervisor:
             )
 
     def _look(self, process: ChildProcess) -> None:
-        """Renew the lease when it is time, and see whether the job is to stop, or stands still."""
+        """See whether the job is to stop, or stands still."""
         now = time.monotonic()
         with contextlib.suppress(DiskFull, StoreUnavailable):
             self._log.rotate(max_bytes=self._settings.max_log_bytes)
+        self._mirroring.look()
+        job = self._renewed()
+        if job is None:
+            return
+        if self._asked_s is None and (job.status in STOPPING or self._stop.is_set):
+            self._asked_s = now
+            process.ask_to_stop()
+        elif self._asked_s is not None and now - self._asked_s >= self._grace_s():
+            process.kill()
+        elif self._asked_s is None and self._watch.stalled(job):
+            self._end_stalled(process)
+
+    def _renewed(self) -> Job | None:
+        """The job as it is now; its lease is renewed when it is time. None: the database does not answer just now.
+
+        Raises:
+            LostLease: it is in other hands, or may be.
+        """
+        now = time.monotonic()
         try:
             if now - self._beaten_s >= self._settings.heartbeat_s:
                 job = self._store.jobs.heartbeat(self._job)
@@ -162,16 +207,10 @@ class Supervisor:
             if now - self._beaten_s >= self._settings.lease_s:
                 raise LostLease(f"The lease of job {self._job.id} ran out while the database was away.") from error
             self._watch.forgive()
-            return
+            return None
         if job.token != self._job.token or not job.held:
             raise LostLease(f"Attempt {self._job.token} of job {job.id} was taken over.")
-        if self._asked_s is None and (job.status in STOPPING or self._stop.is_set):
-            self._asked_s = now
-            process.ask_to_stop()
-        elif self._asked_s is not None and now - self._asked_s >= self._grace_s():
-            process.kill()
-        elif self._asked_s is None and self._watch.stalled(job):
-            self._end_stalled(process)
+        return job
 
     def _grace_s(self) -> float:
         return self._settings.cancel_grace_s * (LEAVING if self._stop.is_set else 1.0)
@@ -201,8 +240,10 @@ class Supervisor:
                     raise
                 time.sleep(POLL_S)
         self._store.files.remove(out)
-        if outcome is None or outcome.result is None:
-            self._store.files.remove(self._store.files.job_files(self._job.id, self._job.token))
+        if outcome is not None and outcome.result is not None:
+            self._mirroring.tidy()
+        else:
+            self._store.files.unpublish(self._store.files.job_files(self._job.id, self._job.token))
 
     def _record(self, exit_status: int, outcome: Outcome | None) -> None:
         jobs, job = self._store.jobs, self._job

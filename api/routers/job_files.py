@@ -12,9 +12,7 @@ from api.job_files import file_of, files_of, media_type_of
 from api.openapi import problems
 from api.schemas.jobs import JobCheckpointRead, JobFileRead
 from api.schemas.page import PageRead
-from pfa_store.job_checkpoints import read_checkpoints
-from pfa_store.job_log import MAX_TAIL_LINES, JobLog
-from pfa_store.job_metrics import read_rows
+from pfa_store.job_log import MAX_TAIL_LINES
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"], responses=problems(404))
 MAY: list[Depends] = [Security(caller, scopes=["read"])]
@@ -25,7 +23,7 @@ Tail = Annotated[int | None, Query(ge=1, le=MAX_TAIL_LINES, description="Only so
 @router.get("/logs", dependencies=MAY, response_class=PlainTextResponse)
 def read_log(job_id: str, services: Services, tail: Tail = None) -> Response:
     """What the job's processes wrote; empty until it starts. Of a long log the beginning is gone."""
-    log = JobLog(services.store.files, services.store.jobs.get(job_id).id)
+    log = services.store.views.log(services.store.jobs.get(job_id))
     if tail is not None:
         return Response(log.tail(tail), media_type=TEXT)
     return StreamingResponse(log.chunks(), media_type=TEXT)
@@ -34,15 +32,13 @@ def read_log(job_id: str, services: Services, tail: Tail = None) -> Response:
 @router.get("/metrics", dependencies=MAY)
 def read_metrics(job_id: str, services: Services) -> list[dict[str, float]]:
     """The curve of a training job: rows of `step`, `loss` and other figures; validation's begin with `val_`."""
-    job = services.store.jobs.get(job_id)
-    return read_rows(services.store.files.job_metrics(job.id, half_batch=job.half_batch))
+    return services.store.views.rows(services.store.jobs.get(job_id))
 
 
 @router.get("/checkpoints", dependencies=MAY)
 def list_checkpoints(job_id: str, services: Services) -> PageRead[JobCheckpointRead]:
     """The checkpoints of a training job, by step: the last two, and the best weights. None once it has succeeded."""
-    job = services.store.jobs.get(job_id)
-    found = read_checkpoints(services.store.files.job_checkpoints(job.id, half_batch=job.half_batch))
+    found = services.store.views.checkpoints(services.store.jobs.get(job_id))
     return PageRead(items=[JobCheckpointRead.of(one) for one in found], next_cursor=None)
 
 

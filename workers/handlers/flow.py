@@ -2,9 +2,10 @@
 
 from collections.abc import Generator
 
+from pfa_core.pack_format import HEADER, PackHeader
 from pfa_core.progress import Progress
 from pfa_store.specs import FlowSpec
-from workers.flow_packs import packs_of
+from workers.flow_packs import make_packs
 from workers.left_out import noted
 from workers.sources import videos_of
 from workers.work import JobResult, Work
@@ -14,9 +15,11 @@ def handle(work: Work) -> Generator[Progress, None, JobResult]:
     """Result: {"packs": n, "pairs": n, "left_out": [...]}."""
     spec = work.job.request
     assert isinstance(spec, FlowSpec)
-    packs, _ = yield from packs_of(work, videos_of(work.store, spec), spec.resolve())
+    made, _ = yield from make_packs(work, videos_of(work.store, spec), spec.resolve())
+    shelf = work.store.files.shelf
+    headers = [PackHeader.parse(shelf.read_file(task.folder, HEADER), task.folder / HEADER) for task in made.values()]
     return {
-        "packs": len(packs),
-        "pairs": sum(pack.num_frames - 1 for pack in packs.values()),
+        "packs": len(made),
+        "pairs": sum(header.num_frames - 1 for header in headers),
         "left_out": noted(work),
     }

@@ -22,8 +22,7 @@ from api.job_predictions import page_of_answers
 from api.problems import status_of
 from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.errors import PfaError
-from pfa_store.job_log import JobLog
-from pfa_store.job_metrics import Row, read_rows
+from pfa_store.job_metrics import Row
 from pfa_store.job_record import Job, JobEvent
 from pfa_store.job_states import WAITING
 from pfa_store.specs import PretrainSpec
@@ -105,9 +104,9 @@ def show_job(job_id: str, request: Request, services: Services, who: Reader) -> 
         who,
         job=job,
         asks=[name for name, (may, _) in ASKS.items() if may(job)],
-        rows=_finite(read_rows(store.files.job_metrics(job.id, half_batch=job.half_batch))),
+        rows=_finite(store.views.rows(job)),
         chance=_chance(job),
-        log=JobLog(store.files, job.id).tail(LOG_LINES).decode("utf-8", "replace"),
+        log=store.views.log(job).tail(LOG_LINES).decode("utf-8", "replace"),
         events=[event for event in events if event.kind != "progress"][-MOST_EVENTS:],
         last=events[-1].id if events else 0,
         results=results_of(store, job),
