@@ -66,9 +66,10 @@ def back_up(settings: Settings, folder: Path, *, taken_s: float) -> Backup:
     """Copy the database and the data folder; the backup appears complete or not at all.
 
     Raises:
-        BackupRefused: something is in the way, or there is no installation.
+        BackupRefused: something is in the way, there is no installation, or its files are in an object store.
         StoreUnavailable: the database or the data folder does not answer.
     """
+    need_shared_folder(settings)
     if folder.exists():
         raise BackupRefused(f"{folder} is there already. Name a folder that is not.")
     if folder.resolve().is_relative_to(settings.data_dir.resolve()):
@@ -98,6 +99,15 @@ def back_up(settings: Settings, folder: Path, *, taken_s: float) -> Backup:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return backup
+
+
+def need_shared_folder(settings: Settings) -> None:
+    """Raises: BackupRefused: the data folder is only a cache of what there is."""
+    if settings.objects_url:
+        raise BackupRefused(
+            f"The files of this installation are in {settings.objects_url}, of which the data folder has only a part."
+            " Copy the bucket and the database with their own means; docs/object-store.md tells how."
+        )
 
 
 def _dump(settings: Settings, folder: Path) -> tuple[str, int]:

@@ -19,6 +19,7 @@ from pfa.import_cli import import_data
 from pfa.jobs_cli import jobs_app
 from pfa.keys_cli import keys_app
 from pfa.models_cli import models_app
+from pfa.objects_cli import objects_app
 from pfa.packs_cli import packs_app
 from pfa.remote import AsJson, print_json
 from pfa.videos_cli import videos_app
@@ -32,6 +33,7 @@ app = typer.Typer(
     help="Pose features learned from unlabelled video: training jobs and a prediction service.",
 )
 app.add_typer(keys_app, name="keys")
+app.add_typer(objects_app, name="objects")
 app.add_typer(packs_app, name="packs")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(models_app, name="models")

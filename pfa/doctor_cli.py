@@ -13,6 +13,7 @@ from pfa.doctor.broker import broker
 from pfa.doctor.database import database
 from pfa.doctor.finding import Finding, examined
 from pfa.doctor.folder import data_folder
+from pfa.doctor.objects import object_store
 from pfa.doctor.port import port
 from pfa.remote import AsJson, print_json
 from pfa_store.settings import Settings
@@ -43,6 +44,7 @@ def checks(settings: Settings) -> list[Callable[[], Iterable[Finding]]]:
         machine.shared_memory,
         _named("clock", partial(machine.clock, settings.data_dir)),
         _named("data folder", partial(data_folder, settings)),
+        _named("object store", partial(object_store, settings)),
         _named("broker", partial(broker, settings)),
         _named("database", partial(database, settings)),
         _named("port", partial(port, settings)),

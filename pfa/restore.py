@@ -10,7 +10,17 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, func, insert, inspect, select, text
 
-from pfa.backup import DATA, REVISION_TABLE, TABLES, Backup, CopiedFile, copied, read_backup, tables_of
+from pfa.backup import (
+    DATA,
+    REVISION_TABLE,
+    TABLES,
+    Backup,
+    CopiedFile,
+    copied,
+    need_shared_folder,
+    read_backup,
+    tables_of,
+)
 from pfa.errors import BackupRefused
 from pfa_store.database import make_engine, migrations, translated, upgrade
 from pfa_store.files import Files
@@ -28,6 +38,7 @@ def restore(settings: Settings, folder: Path) -> Backup:
         BackupRefused: the backup is damaged or from a newer version, or the installation is not empty.
         StoreUnavailable: the database or the data folder does not answer.
     """
+    need_shared_folder(settings)
     backup, files = read_backup(folder)
     engine = make_engine(settings.sqlalchemy_url)
     try:

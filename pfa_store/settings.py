@@ -4,6 +4,7 @@ What should not be seen in a list of processes can be in a file instead: `PFA_SE
 named like its variable (`pfa_database_url`). The environment wins.
 """
 
+import importlib.util
 import ipaddress
 import os
 from pathlib import Path
@@ -158,6 +159,13 @@ class Settings(BaseSettings):
         if folder and not Path(folder).is_dir():
             raise ValueError(f"there is no folder {folder}")
         return folder
+
+    @field_validator("objects_url")
+    @classmethod
+    def _has_boto3(cls, url: str) -> str:
+        if url and importlib.util.find_spec("boto3") is None:
+            raise ValueError("an object store needs boto3: pip install 'pfa[s3]'")
+        return url
 
     @model_validator(mode="after")
     def _auth_off_is_local(self) -> Self:

@@ -27,6 +27,7 @@ class Ready(BaseModel):
 
     status: Literal["ready", "unready"]
     database: bool
+    files: bool = Field(description="What is published can be had: always in a shared folder; or the store answers")
     broker: bool = Field(description="While it is down, jobs are accepted and start once it is back")
     workers: dict[Queue, int] = Field(description="Workers that are there, by queue; without any, jobs wait")
 
@@ -37,19 +38,29 @@ def live() -> Live:
     return Live()
 
 
-@router.get("/health/ready", responses={503: {"model": Ready, "description": "The database does not answer"}})
+@router.get("/health/ready", responses={503: {"model": Ready, "description": "Database or object store do not answer"}})
 def ready(services: Services, response: Response) -> Ready:
     """The service can take work. A broker that is down, or no worker, delays jobs but loses none: they do not count."""
     workers = _workers(services.store)
     database = workers is not None
-    if not database:
+    files = _files(services.store)
+    if not (database and files):
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return Ready(
-        status="ready" if database else "unready",
+        status="ready" if database and files else "unready",
         database=database,
+        files=files,
         broker=services.store.queue.ping(),
         workers=workers or {},
     )
+
+
+def _files(store: Store) -> bool:
+    try:
+        store.files.shelf.ping()
+    except StoreUnavailable:
+        return False
+    return True
 
 
 def _workers(store: Store) -> dict[Queue, int] | None:
