@@ -12,11 +12,12 @@ TEST_PROCESSES ?= 2
 
 setup: $(STAMP)
 
+# Without warnings: setuptools has a long one about editable installations, which tells a newcomer nothing.
 $(STAMP): pyproject.toml client/pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit("Python >= 3.11 is needed") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable client --editable ".[dev]"
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint requirements.lock --editable client --editable ".[dev]"
 	touch $(STAMP)
 
 demo: setup
