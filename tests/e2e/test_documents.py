@@ -15,7 +15,7 @@ import pytest
 from tests.documents import ROOT, script
 from tests.e2e.conftest import UpProcess, start_up
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 STRICT = """set -euo pipefail
 curl() { command curl --silent --show-error --fail-with-body "$@"; }
@@ -45,7 +45,7 @@ def typed(document: str, folder: Path, service: UpProcess) -> str:
     }
     done = subprocess.run(
         ["bash"], input=STRICT + script(document).replace("http://127.0.0.1:8000", service.url), cwd=folder,
-        env=environment, capture_output=True, text=True, timeout=500, check=False,
+        env=environment, capture_output=True, text=True, timeout=1000, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return done.stdout
