@@ -1,4 +1,4 @@
-"""The order of the pages. What is not named here stands under "More", so that no page is lost."""
+"""The order of the pages. What is not named here stands at the end of "Operate", so that no page is lost."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,6 +21,8 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 _FOLDERS = {"HTTP reference": "reference/http/", "Decisions": "decisions/"}
 """Sections that take every page of a folder."""
+_REST = "Operate"
+"""The section of pages that nobody placed."""
 
 
 def navigation(titles: Mapping[str, str]) -> list[dict[str, list[dict[str, str]]]]:
@@ -38,9 +40,7 @@ def navigation(titles: Mapping[str, str]) -> list[dict[str, list[dict[str, str]]
         rest = sorted(page for page in titles if folder and page.startswith(folder) and page not in named)
         placed[section] = [*named, *rest]
     known = {page for pages in placed.values() for page in pages}
-    more = sorted(set(titles) - known)
-    if more:
-        placed["More"] = more
+    placed[_REST] += sorted(set(titles) - known)
     return [{section: _entries(pages, titles)} for section, pages in placed.items()]
 
 
