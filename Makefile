@@ -8,15 +8,16 @@ OUT ?= demo-report
 ROUNDS ?= 4
 TEST_PROCESSES ?= 2
 
-.PHONY: setup demo test e2e chaos stack check fmt bench up lock image clean
+.PHONY: setup demo test e2e chaos stack check fmt bench docs docs-serve up lock image clean
 
 setup: $(STAMP)
 
+# Without warnings: setuptools has a long one about editable installations, which tells a newcomer nothing.
 $(STAMP): pyproject.toml client/pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit("Python >= 3.11 is needed") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable client --editable ".[dev]"
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint requirements.lock --editable client --editable ".[dev]"
 	touch $(STAMP)
 
 demo: setup
@@ -47,6 +48,14 @@ fmt: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# The documentation, in build/docs/site; needs no network. The variable silences a notice, see ADR 23.
+docs: setup
+	$(BIN)/python -m docs.generate build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file build/docs/mkdocs.yml
+
+docs-serve: docs
+	$(BIN)/python -m http.server --directory build/docs/site --bind 127.0.0.1 8080
 
 # Renews the pinned versions: of everything for development, and with hashes for the image. As with `make test`, pip's
 # settings decide whether torch comes as a CPU wheel.
