@@ -87,6 +87,8 @@ STATUS_OF: dict[type[PfaError], Status] = {
     store.QuotaExceeded: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     store.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     store.DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
+    store.Removed: HTTPStatus.GONE,
+    store.StoreTooNew: HTTPStatus.SERVICE_UNAVAILABLE,
     store.LostLease: HTTPStatus.CONFLICT,
     web.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     web.Forbidden: HTTPStatus.FORBIDDEN,

@@ -13,6 +13,8 @@ PfaError
   QuotaExceeded     the key would keep more bytes than it may
   WebhookRefused    an address that nothing is sent to
   DiskFull          too little space is left to accept more
+  Removed           it was there, and was removed after its time
+  StoreTooNew       the database was brought up to date by a newer version
   LostLease         this attempt of a job is no longer the one that may write
 """
 
@@ -101,6 +103,14 @@ class StoreUnavailable(PfaError):
 
 class DiskFull(PfaError):
     code = "disk_full"
+
+
+class Removed(PfaError):
+    code = "removed"
+
+
+class StoreTooNew(PfaError):
+    code = "store_too_new"
 
 
 class LostLease(PfaError):
