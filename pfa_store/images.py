@@ -1,6 +1,7 @@
 """Images of data sets: checked on the way in, kept once however often they are sent."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,9 @@ class Images:
         ).shape
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._files.image(sha256, _extension(data))
-        if not path.is_file():
+        try:
+            os.utime(path)  # nothing names it yet, perhaps: it is not old
+        except FileNotFoundError:
             self._files.ensure_space(len(data))
             self._files.write_atomic(path, data)
         return Image(sha256=sha256, path=path, width_px=width_px, height_px=height_px)

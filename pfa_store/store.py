@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Self
 
 from pfa_store.changes import Changes
+from pfa_store.chores import Chores
 from pfa_store.collections import Collections
 from pfa_store.database import Sessions, make_engine, upgrade
 from pfa_store.datasets import Datasets
 from pfa_store.deliveries import Deliveries
 from pfa_store.files import Files
+from pfa_store.garbage.collection import GarbageCollection
+from pfa_store.garbage.sweeper import Sweeper
 from pfa_store.idempotency import Idempotency
 from pfa_store.images import Images
 from pfa_store.items import Items
@@ -50,6 +53,8 @@ class Store:
     webhooks: Webhooks
     deliveries: Deliveries
     idempotency: Idempotency
+    chores: Chores
+    sweeper: Sweeper
     queue: Doorbell
     clock: Callable[[], float]
 
@@ -70,6 +75,7 @@ class Store:
         videos = Videos(sessions, files, settings, clock)
         quota = Quota(sessions, settings.quota_bytes)
         jobs = Jobs(sessions, settings, clock)
+        packs = Packs(sessions, files, clock)
         return cls(
             settings=settings,
             sessions=sessions,
@@ -78,7 +84,7 @@ class Store:
             videos=videos,
             quota=quota,
             uploads=Uploads(sessions, files, settings, clock, videos=videos, quota=quota),
-            packs=Packs(sessions, files, clock),
+            packs=packs,
             images=images,
             datasets=Datasets(sessions, files, images, clock),
             jobs=jobs,
@@ -90,9 +96,16 @@ class Store:
             webhooks=Webhooks(sessions, settings, clock),
             deliveries=Deliveries(sessions, clock),
             idempotency=Idempotency(sessions, files, clock),
+            chores=Chores(sessions, clock),
+            sweeper=Sweeper(sessions, files, packs, settings, clock),
             queue=Doorbell(settings, jobs),
             clock=clock,
         )
+
+    def garbage_collection(self) -> GarbageCollection:
+        """A sweep as a chore, not begun yet."""
+        every_s = self.settings.gc_every_s
+        return GarbageCollection(self.chores, self.sweeper, every_s=every_s, clock=self.clock)
 
     def ping(self) -> None:
         """Check that the database answers. Raises: StoreUnavailable."""

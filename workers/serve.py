@@ -24,6 +24,7 @@ from pfa_store.store import Store
 from pfa_store.workers import installed_version
 from workers.courier import Courier
 from workers.dispatcher import tick
+from workers.keeper import Keeper
 from workers.process import ChildProcess
 from workers.supervisor import environment_of
 
@@ -67,7 +68,7 @@ def serve(settings: Settings, queues: Sequence[Queue]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
     store = Store.open(settings)
-    courier = Courier(store)
+    courier, keeper = Courier(store), Keeper(store)
     workers = [Worker(queue, store) for queue in queues]
     warming: ChildProcess | None = ChildProcess.start(
         "workers.warm", [str(os.getpid())], environment=environment_of(settings)
@@ -84,6 +85,7 @@ def serve(settings: Settings, queues: Sequence[Queue]) -> int:
                     store.workers.beat(worker.entry)
                 tick(store)
                 courier.round()
+                keeper.round()
             except StoreUnavailable as error:
                 logger.warning("%s", error)
             asked.wait(min(ROUND_S, settings.lease_s / 4, settings.ring_again_s / 4))
