@@ -12,6 +12,7 @@ from api.auth import caller
 from api.deps import Services
 from api.openapi import problems
 from pfa_store.errors import StoreUnavailable
+from pfa_store.garbage.collection import CHORE
 from pfa_store.specs import QUEUES, Queue
 from pfa_store.store import Store
 
@@ -68,7 +69,8 @@ def _workers(store: Store) -> dict[Queue, int] | None:
     response_class=Response,
 )
 def metrics(services: Services) -> Response:
-    """Requests, latencies, queue and batch sizes, workers."""
+    """Requests, latencies, queue and batch sizes, workers, what was removed after its time."""
     with contextlib.suppress(StoreUnavailable):  # then as they were
         services.metrics.count_workers(services.store.workers.list())
+        services.metrics.count_removed(services.store.chores.tally(CHORE))
     return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)

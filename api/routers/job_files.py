@@ -15,8 +15,9 @@ from api.schemas.page import PageRead
 from pfa_store.job_checkpoints import read_checkpoints
 from pfa_store.job_log import MAX_TAIL_LINES, JobLog
 from pfa_store.job_metrics import read_rows
+from pfa_store.removed import need_curve, need_files, need_log
 
-router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"], responses=problems(404))
+router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"], responses=problems(404, 410))
 MAY: list[Depends] = [Security(caller, scopes=["read"])]
 TEXT = "text/plain; charset=utf-8"
 Tail = Annotated[int | None, Query(ge=1, le=MAX_TAIL_LINES, description="Only so many lines, the last")]
@@ -25,7 +26,9 @@ Tail = Annotated[int | None, Query(ge=1, le=MAX_TAIL_LINES, description="Only so
 @router.get("/logs", dependencies=MAY, response_class=PlainTextResponse)
 def read_log(job_id: str, services: Services, tail: Tail = None) -> Response:
     """What the job's processes wrote; empty until it starts. Of a long log the beginning is gone."""
-    log = JobLog(services.store.files, services.store.jobs.get(job_id).id)
+    job = services.store.jobs.get(job_id)
+    need_log(job)
+    log = JobLog(services.store.files, job.id)
     if tail is not None:
         return Response(log.tail(tail), media_type=TEXT)
     return StreamingResponse(log.chunks(), media_type=TEXT)
@@ -35,12 +38,16 @@ def read_log(job_id: str, services: Services, tail: Tail = None) -> Response:
 def read_metrics(job_id: str, services: Services) -> list[dict[str, float]]:
     """The curve of a training job: rows of `step`, `loss` and other figures; validation's begin with `val_`."""
     job = services.store.jobs.get(job_id)
+    need_curve(job)
     return read_rows(services.store.files.job_metrics(job.id, half_batch=job.half_batch))
 
 
 @router.get("/checkpoints", dependencies=MAY)
 def list_checkpoints(job_id: str, services: Services) -> PageRead[JobCheckpointRead]:
-    """The checkpoints of a training job, by step: the last two, and the best weights. None once it has succeeded."""
+    """The checkpoints of a training job, by step: the last two, and the best weights.
+
+    None once it has succeeded, or they were removed.
+    """
     job = services.store.jobs.get(job_id)
     found = read_checkpoints(services.store.files.job_checkpoints(job.id, half_batch=job.half_batch))
     return PageRead(items=[JobCheckpointRead.of(one) for one in found], next_cursor=None)
@@ -49,7 +56,9 @@ def list_checkpoints(job_id: str, services: Services) -> PageRead[JobCheckpointR
 @router.get("/files", dependencies=MAY)
 def list_files(job_id: str, services: Services) -> PageRead[JobFileRead]:
     """The files that a job made; none until it has succeeded. Evaluations and comparisons leave tables and pictures."""
-    found = files_of(services.store, services.store.jobs.get(job_id)).values()
+    job = services.store.jobs.get(job_id)
+    need_files(job)
+    found = files_of(services.store, job).values()
     items = [
         JobFileRead(name=path.name, media_type=media_type_of(path), num_bytes=path.stat().st_size) for path in found
     ]
