@@ -31,7 +31,10 @@ class Temporary:
             return None
         name, num_bytes = self._files.relative(path), size_on_disk(path)
         if not dry_run:
-            self._files.remove(path)
+            if path.is_dir():  # it is out of the way already
+                self._files.empty(path)
+            else:
+                self._files.remove(path)
         return Piece(kind="temporary", name=name, why="its process did not remove it", num_bytes=num_bytes)
 
 
