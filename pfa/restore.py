@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from alembic import command
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, func, insert, inspect, select, text
 
 from pfa.backup import DATA, REVISION_TABLE, TABLES, Backup, CopiedFile, copied, read_backup, tables_of
 from pfa.errors import BackupRefused
-from pfa_store.database import make_engine, migrations, translated, upgrade
+from pfa_store.database import known_revisions, make_engine, migrations, translated, upgrade
 from pfa_store.files import Files
 from pfa_store.settings import Settings
 
@@ -47,8 +46,7 @@ def restore(settings: Settings, folder: Path) -> Backup:
 
 
 def _check_revision(backup: Backup) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(migrations()).walk_revisions()}
-    if backup.revision not in known:
+    if backup.revision not in known_revisions():
         raise BackupRefused(
             f"The backup's tables are of revision {backup.revision}, which this version does not know. Restore with the"
             " version that made it, or a newer one."

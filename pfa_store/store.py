@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+from pfa_core.errors import PfaError
 from pfa_store.changes import Changes
 from pfa_store.chores import Chores
 from pfa_store.collections import Collections
-from pfa_store.database import Sessions, make_engine, upgrade
+from pfa_store.database import Sessions, check_known, make_engine, upgrade
 from pfa_store.datasets import Datasets
 from pfa_store.deliveries import Deliveries
 from pfa_store.files import Files
@@ -64,12 +65,17 @@ class Store:
 
         Raises:
             StoreUnavailable: the database or the data folder does not answer.
+            StoreTooNew: a newer version has migrated the database.
         """
         files = Files(settings.data_dir, min_free_bytes=settings.min_free_bytes)
         files.create()
         engine = make_engine(settings.sqlalchemy_url)
         if migrate:
-            upgrade(engine)
+            try:
+                upgrade(engine)
+            except PfaError:
+                engine.dispose()
+                raise
         sessions = Sessions(engine)
         images = Images(files, settings)
         videos = Videos(sessions, files, settings, clock)
@@ -110,6 +116,10 @@ class Store:
     def ping(self) -> None:
         """Check that the database answers. Raises: StoreUnavailable."""
         self.sessions.ping()
+
+    def check_known(self) -> None:
+        """Check that no newer version has migrated the database since. Raises: StoreTooNew, StoreUnavailable."""
+        check_known(self.sessions.engine)
 
     def close(self) -> None:
         """Give up the database connections."""

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from pfa_store.errors import StoreUnavailable
+from pfa_store.errors import StoreTooNew, StoreUnavailable
 from pfa_store.settings import Settings
 from pfa_store.specs import QUEUES, Queue
 from pfa_store.store import Store
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         return serve(settings, [queue for queue in QUEUES if queue in names])
-    except StoreUnavailable as error:
+    except (StoreUnavailable, StoreTooNew) as error:
         logger.error("%s", error)
         return 1
 
@@ -63,6 +63,8 @@ def serve(settings: Settings, queues: Sequence[Queue]) -> int:
 
     Raises:
         StoreUnavailable: the database does not answer at the start.
+        StoreTooNew: a newer version has migrated the database, before the start or since. Jobs are handed back first,
+            as on a shutdown: what this version would write to newer tables, nobody has tried.
     """
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -81,6 +83,7 @@ def serve(settings: Settings, queues: Sequence[Queue]) -> int:
             for worker in workers:
                 worker.keep_running(time.monotonic())
             try:
+                store.check_known()
                 for worker in workers:
                     store.workers.beat(worker.entry)
                 tick(store)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from api.auth import caller
 from api.deps import Services
 from api.openapi import problems
-from pfa_store.errors import StoreUnavailable
+from pfa_store.errors import StoreTooNew, StoreUnavailable
 from pfa_store.garbage.collection import CHORE
 from pfa_store.specs import QUEUES, Queue
 from pfa_store.store import Store
@@ -28,6 +28,7 @@ class Ready(BaseModel):
 
     status: Literal["ready", "unready"]
     database: bool
+    reason: str | None = Field(description="Why it cannot take work, where there is more to say than that")
     broker: bool = Field(description="While it is down, jobs are accepted and start once it is back")
     workers: dict[Queue, int] = Field(description="Workers that are there, by queue; without any, jobs wait")
 
@@ -38,27 +39,37 @@ def live() -> Live:
     return Live()
 
 
-@router.get("/health/ready", responses={503: {"model": Ready, "description": "The database does not answer"}})
+@router.get(
+    "/health/ready",
+    responses={
+        503: {"model": Ready, "description": "The database does not answer, or a newer version has migrated it"}
+    },
+)
 def ready(services: Services, response: Response) -> Ready:
     """The service can take work. A broker that is down, or no worker, delays jobs but loses none: they do not count."""
-    workers = _workers(services.store)
+    workers, reason = None, None
+    try:
+        services.store.check_known()
+        workers = _workers(services.store)
+    except StoreTooNew as error:
+        reason = str(error)
+    except StoreUnavailable:
+        pass  # told by `database`
     database = workers is not None
     if not database:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return Ready(
         status="ready" if database else "unready",
         database=database,
+        reason=reason,
         broker=services.store.queue.ping(),
         workers=workers or {},
     )
 
 
-def _workers(store: Store) -> dict[Queue, int] | None:
-    """How many workers each queue has; None: the database does not answer."""
-    try:
-        queues = [worker.queue for worker in store.workers.list() if worker.status != "lost"]
-    except StoreUnavailable:
-        return None
+def _workers(store: Store) -> dict[Queue, int]:
+    """How many workers each queue has."""
+    queues = [worker.queue for worker in store.workers.list() if worker.status != "lost"]
     return {queue: queues.count(queue) for queue in QUEUES}
 
 
