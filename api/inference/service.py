@@ -17,7 +17,6 @@ import torch
 from starlette.concurrency import run_in_threadpool
 from torch import Tensor
 
-from api.admission import Use, need_kind
 from api.inference.batcher import Batcher, Forward, queue_full
 from api.inference.host import Host, Loaded
 from api.inference.outcomes import (
@@ -41,6 +40,7 @@ from api.inference.pictures import (
 from api.inference.retrieval import Retrieval
 from api.metrics import Metrics
 from api.recall import Recall
+from api.uses import Use, need_kind
 from pfa_core.clip_sample import ClipSample
 from pfa_core.config.video_answers import Protocol
 from pfa_core.devices import device_of, fast_in_bf16
