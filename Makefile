@@ -8,7 +8,7 @@ OUT ?= demo-report
 ROUNDS ?= 4
 TEST_PROCESSES ?= 2
 
-.PHONY: setup demo test e2e chaos stack check fmt bench docs docs-serve up lock image clean
+.PHONY: setup demo test e2e chaos stack audit check fmt bench docs docs-serve up lock image clean
 
 setup: $(STAMP)
 
@@ -35,6 +35,12 @@ chaos: setup
 # In Docker: the containers of docker-compose.yml, from nothing, with crashes. Takes some minutes.
 stack: setup
 	$(BIN)/python -m pytest tests/stack
+
+# Needs a network: asks the advisory database about every pinned package. Not part of `check`, which needs none.
+audit: setup
+	test -x build/audit/bin/pip-audit || ($(PYTHON) -m venv build/audit && build/audit/bin/pip install --quiet 'pip-audit>=2.9,<3')
+	build/audit/bin/pip-audit --requirement docker/requirements.lock --disable-pip --require-hashes
+	build/audit/bin/pip-audit --requirement requirements.lock --disable-pip --no-deps
 
 check: setup
 	$(BIN)/ruff format --check .

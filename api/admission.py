@@ -1,33 +1,27 @@
 """Whether a job can be done at all, asked before it is accepted. What this refuses would have failed in a worker."""
 
 import contextlib
-import json
 from collections.abc import Sequence
-from typing import Literal
 
 from api.comparable import check_compared
-from api.errors import RequestInvalid
 from api.ingest import no_usable_videos, reasons
 from api.needs import need_joints
 from api.schemas.videos import LeftOut
+from api.uses import config_of, need_kind, need_same_backbone
 from pfa_core.config.action import ActionConfig
-from pfa_core.config.pose import PoseConfig
 from pfa_core.config.tables import LEARNED, RANDOM
 from pfa_core.config.untrained import UntrainedConfig
 from pfa_core.config.video_answers import VideoPoseConfig
 from pfa_core.errors import (
     ConfigInvalid,
     DatasetUnsuitable,
-    ModelDamaged,
     ModelUnsuitable,
     NoUsableVideos,
     VideoTooLarge,
 )
-from pfa_core.manifest import ModelConfig
 from pfa_store.collections import need_same_model
 from pfa_store.datasets import Dataset, DatasetItem
 from pfa_store.errors import CollectionNotFound
-from pfa_store.models import ModelVersion
 from pfa_store.specs import (
     EvaluateSpec,
     FinetuneSpec,
@@ -73,20 +67,6 @@ def admitted(spec: Spec, store: Store, *, left_out: Sequence[LeftOut] = ()) -> S
         case PredictSpec():
             return _predict(spec, store)
     return spec
-
-
-def config_of(model: ModelVersion, store: Store) -> ModelConfig:
-    """What a model's folder says about its network.
-
-    Raises:
-        ModelDamaged: it does not read.
-    """
-    path = store.models.folder(model) / "config.json"
-    try:
-        plain = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ModelDamaged(f"config.json of {model.ref} does not read: {error}") from error
-    return ModelConfig.from_json(plain)
 
 
 def _need_videos(faults: Sequence[LeftOut | None], *, at_least: int) -> None:
@@ -168,7 +148,7 @@ def _finetune(spec: FinetuneSpec, store: Store) -> Spec:
     if spec.init == "random":
         return spec
     model = store.models.resolve(spec.init)
-    _need_same_backbone(config_of(model, store), config, model.ref)
+    need_same_backbone(config_of(model, store), config, model.ref)
     return spec.model_copy(update={"init": model.ref})
 
 
@@ -177,24 +157,6 @@ def _of_split(items: Sequence[DatasetItem], split: str) -> Sequence[DatasetItem]
     if split == "all" or all(item.split is None for item in items):
         return items
     return [item for item in items if item.split == split]
-
-
-def _need_same_backbone(source: ModelConfig, target: PoseConfig | ActionConfig, ref: str) -> None:
-    """Only what `copy_backbone` can copy; conv1-5 do not depend on the crop's size, and batch norm takes LRN's too."""
-    for name in ("width", "norm"):
-        ours, theirs = getattr(target.net, name), getattr(source.net, name)
-        if ours != theirs and (name, ours, theirs) != ("norm", "batch", "lrn"):
-            raise ModelUnsuitable(
-                f"{ref} has net.{name} {theirs!r} and this job asks for {ours!r}. Choose the preset it was made with,"
-                f" or set config.net.{name} to {theirs!r}."
-            )
-    if isinstance(target, ActionConfig) and target.two_stream and (source.kind == "triplet" or source.two_stream):
-        theirs = source.flow_maps // 2
-        if theirs != target.motion.gap_frames:
-            raise ModelUnsuitable(
-                f"{ref} looks at {theirs} frames of flow and this job at {target.motion.gap_frames}: set"
-                f" config.motion.gap_frames to {theirs}."
-            )
 
 
 def _evaluate(spec: EvaluateSpec, store: Store) -> Spec:
@@ -242,7 +204,7 @@ def _tables(spec: TablesSpec, store: Store, left_out: Sequence[LeftOut]) -> Spec
         _need_videos([*left_out, *faults], at_least=MIN_PRETRAIN_VIDEOS)
     models = {name: store.models.resolve(ref) for name, ref in spec.init.items()}
     for model in models.values():
-        _need_same_backbone(config_of(model, store), config.pose, model.ref)
+        need_same_backbone(config_of(model, store), config.pose, model.ref)
     return spec.model_copy(update={"init": {name: model.ref for name, model in models.items()}})
 
 
@@ -266,45 +228,3 @@ def _predict(spec: PredictSpec, store: Store) -> Spec:
 def _refuse_config(spec: Spec) -> None:
     if spec.config:
         raise ConfigInvalid(f"This job has no configuration; config.{next(iter(spec.config))} is not known.")
-
-
-Use = Literal["pose", "action", "features"]
-KINDS_FOR: dict[Use, tuple[str, ...]] = {
-    "pose": ("pose",),
-    "action": ("action",),
-    "features": ("triplet", "appearance", "action"),
-}
-"""Which kinds of model serve which use: a pose model has no fc6."""
-
-
-def need_kind(model: ModelVersion, use: Use) -> None:
-    """Check that a model can do what it is asked for.
-
-    Raises:
-        ModelUnsuitable: it is of another kind.
-    """
-    if model.kind not in KINDS_FOR[use]:
-        raise ModelUnsuitable(
-            f"{model.ref} is a {model.kind} model; this call needs one of kind {' or '.join(KINDS_FOR[use])}.",
-            kind=model.kind,
-        )
-
-
-def default_model(use: Use, store: Store) -> str:
-    """The model of a request that names none: the only one of its kind, or the only one with a `production` alias.
-
-    Raises:
-        RequestInvalid: there is no such choice; the message lists what there is.
-    """
-    fitting = [model for model in store.models.list() if model.kind in KINDS_FOR[use]]
-    if len(fitting) == 1:
-        return fitting[0].name
-    live = [name for name in (model.name for model in fitting) if _has_production(name, store)]
-    if len(live) == 1:
-        return f"{live[0]}@production"
-    names = ", ".join(model.name for model in fitting) or "none yet"
-    raise RequestInvalid(f"Name a `model`; there are: {names}.", field="model")
-
-
-def _has_production(name: str, store: Store) -> bool:
-    return any("production" in version.aliases for version in store.models.versions(name))

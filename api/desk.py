@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from api.admission import admitted
 from api.errors import RequestInvalid
+from api.form import ReceivedForm
 from api.ingest import make_dataset, new_name
-from api.multipart import ReceivedForm
 from api.repeats import once_of
 from api.schemas.videos import LeftOut
 from pfa_core.errors import PfaError

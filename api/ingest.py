@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from api.errors import RequestInvalid
-from api.multipart import FormLimits, ReceivedForm
+from api.form import FormLimits, ReceivedForm
 from api.notes import Note, Notes, notes_of
 from api.schemas.videos import LeftOut
 from api.sent import Sent, files_of, head_of, is_image

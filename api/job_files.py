@@ -5,6 +5,7 @@ from pathlib import Path
 from api.errors import JobFileNotFound
 from pfa_store.files import disk_errors
 from pfa_store.job_record import Job
+from pfa_store.removed import need_files
 from pfa_store.store import Store
 
 MEDIA_TYPES = {
@@ -35,8 +36,9 @@ def file_of(store: Store, job: Job, name: str) -> Path:
     """The path of a file that is listed; nothing else can be reached by any name.
 
     Raises:
-        JobFileNotFound.
+        JobFileNotFound, Removed.
     """
+    need_files(job)
     found = files_of(store, job).get(name)
     if found is None:
         raise JobFileNotFound(f"The job has no file {name!r}; GET /jobs/{job.id}/files lists those that there are.")

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from api.errors import JobFileNotFound, RequestInvalid
-from api.job_files import files_of
+from api.job_files import file_of
 from api.schemas.job_predictions import FrameRead, WindowRead
 from pfa_store.errors import JobStateConflict, VideoNotFound
 from pfa_store.files import disk_errors
 from pfa_store.job_record import Job
+from pfa_store.removed import need_files
 from pfa_store.store import Store
 
 Answer = FrameRead | WindowRead
@@ -27,6 +28,7 @@ def page_of_answers(
     Raises:
         JobFileNotFound: the job is of another kind.
         JobStateConflict: it has not succeeded (yet).
+        Removed: they are gone.
         VideoNotFound: it has no answers about that video.
         RequestInvalid: a cursor that was not given here.
     """
@@ -48,6 +50,7 @@ def _entries(job: Job, video: str | None) -> Sequence[Mapping[str, Any]]:
         raise JobFileNotFound(f"A {job.kind} job predicts nothing; POST /jobs/predict starts one that does.")
     if job.status != "succeeded" or job.result is None:
         raise JobStateConflict(f"The job is {job.status}; its answers are there once it has succeeded.")
+    need_files(job)
     entries: Sequence[Mapping[str, Any]] = job.result["videos"]
     if video is not None:
         entries = [entry for entry in entries if entry["video"] == video]
@@ -68,7 +71,7 @@ def _parsed(cursor: str | None) -> tuple[int, int]:
 def _lines(store: Store, job: Job, entry: Mapping[str, Any], offset: int) -> Iterator[tuple[Answer, int]]:
     """Answers from a byte of a video's file on, each with the byte after it."""
     assert job.result is not None
-    path = files_of(store, job)[entry.get("frames") or entry["windows"]]
+    path = file_of(store, job, entry.get("frames") or entry["windows"])
     with disk_errors(), path.open("rb") as file:
         if offset:
             file.seek(offset - 1)

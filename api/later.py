@@ -12,7 +12,7 @@ from fastapi import Request, Response
 from api.auth import Caller
 from api.deps import ServiceSet
 from api.desk import Order, place
-from api.multipart import ReceivedFile, ReceivedForm
+from api.form import ReceivedFile, ReceivedForm
 from api.openapi import Json, header
 from api.schemas.jobs import JobRead
 from pfa_core.errors import VideoUnsupported

@@ -6,16 +6,17 @@ whichever is asked tells the sum of all.
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import CLIENT_GONE
+from pfa_store.garbage.piece import KINDS
 from pfa_store.specs import QUEUES
 from pfa_store.workers import WORKER_STATUSES, Worker
 
@@ -77,6 +78,7 @@ class Metrics:
         for outcome in ("loaded", "failed", "refused", "dropped"):
             self.model_loads.labels(outcome)
         self._workers: Sequence[Worker] = ()
+        self._removed: Mapping[str, Mapping[str, int]] = {}
 
     def passed(self, answers: Sequence[Answered]) -> None:
         """Count a forward pass by the answers that it gave."""
@@ -100,13 +102,17 @@ class Metrics:
         """Set what is told of workers."""
         self._workers = workers
 
+    def count_removed(self, tally: Mapping[str, Mapping[str, int]]) -> None:
+        """Set what is told of retention: `pieces` and `bytes`, by kind."""
+        self._removed = tally
+
     def text(self) -> bytes:
         """Everything, of all processes, in Prometheus' text format."""
         registry = self.registry
         if self.folder is not None:
             registry = CollectorRegistry()
             MultiProcessCollector(registry, str(self.folder))  # type: ignore[no-untyped-call]  # has no types
-        return generate_latest(registry) + generate_latest(_Told(self._worker_family()))
+        return generate_latest(registry) + generate_latest(_Told(self._worker_family(), *self._removed_families()))
 
     def _counter(self, name: str, told: str, *labels: str) -> Counter:
         return Counter(name, told, labels, registry=self.registry)
@@ -126,15 +132,26 @@ class Metrics:
                 family.add_metric([queue, status], count)
         return family
 
+    def _removed_families(self) -> Sequence[Metric]:
+        """Of the database, too: whichever worker clears away, it is counted there."""
+        told = {"pieces": "Pieces removed after their time", "bytes": "Bytes removed after their time"}
+        families = []
+        for unit, meaning in told.items():
+            family = CounterMetricFamily(f"pfa_removed_{unit}", meaning, labels=["kind"])
+            for kind in KINDS:
+                family.add_metric([kind], self._removed.get(unit, {}).get(kind, 0))
+            families.append(family)
+        return families
+
 
 class _Told:
     """A registry of what is known already."""
 
-    def __init__(self, family: Metric) -> None:
-        self._family = family
+    def __init__(self, *families: Metric) -> None:
+        self._families = families
 
     def collect(self) -> Iterable[Metric]:
-        return [self._family]
+        return self._families
 
 
 class CountRequests:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from api.multipart import ReceivedForm
+from api.form import ReceivedForm
 from api.sent import Sent, unpacked
 from pfa_core.annotations import FileLabel
 from pfa_core.errors import AnnotationsInvalid

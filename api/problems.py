@@ -88,6 +88,8 @@ STATUS_OF: dict[type[PfaError], Status] = {
     store.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     store.ObjectDamaged: HTTPStatus.INTERNAL_SERVER_ERROR,
     store.DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
+    store.Removed: HTTPStatus.GONE,
+    store.StoreTooNew: HTTPStatus.SERVICE_UNAVAILABLE,
     store.LostLease: HTTPStatus.CONFLICT,
     web.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     web.Forbidden: HTTPStatus.FORBIDDEN,

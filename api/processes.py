@@ -22,6 +22,8 @@ from pathlib import Path
 
 from api.handed import REPORT
 from api.metrics import FOLDER_VARIABLE
+from pfa_store.database import locked
+from pfa_store.files import HELD_BY
 
 BACKLOG = 2048
 GRACE_S = 12.0
@@ -210,7 +212,7 @@ def listening(host: str, port: int) -> socket.socket:
 @contextlib.contextmanager
 def shared_metrics(folder: Path) -> Iterator[None]:
     """Let the processes started in this block count together, in a folder of their own."""
-    with tempfile.TemporaryDirectory(prefix="metrics-", dir=folder) as shared:
+    with tempfile.TemporaryDirectory(prefix="metrics-", dir=folder) as shared, locked(Path(shared) / HELD_BY):
         os.environ[FOLDER_VARIABLE] = shared
         try:
             yield

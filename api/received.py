@@ -13,8 +13,9 @@ from starlette.concurrency import run_in_threadpool
 
 from api.body import validated
 from api.errors import MediaUnsupported, RequestInvalid
+from api.form import FormLimits
 from api.limits import too_large
-from api.multipart import FormLimits, is_multipart, received_form
+from api.multipart import is_multipart, received_form
 from pfa_store.files import Files, disk_errors
 
 M = TypeVar("M", bound=BaseModel)

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Header
 
 from api.errors import RequestInvalid
-from api.multipart import ReceivedForm
+from api.form import ReceivedForm
 from pfa_store.idempotency import Once
 
 IdempotencyKey = Annotated[

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from api.archives import ArchiveLimits, is_archive, unpack
 from api.errors import RequestInvalid
-from api.multipart import ReceivedFile, ReceivedForm
+from api.form import ReceivedFile, ReceivedForm
 from pfa_store.quota import Allowance
 from pfa_store.store import Store
 

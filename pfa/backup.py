@@ -10,12 +10,10 @@ The tables are read first, in one snapshot, and the files after them: a file is 
 it, so all that the snapshot names is there, unless it was deleted meanwhile.
 """
 
-import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import JSON, Connection, MetaData, Table, select
 
+from pfa.backup_files import CopiedFile, copy_files
 from pfa.errors import BackupRefused
 from pfa_core.durable import flush, sha256_of
 from pfa_store.database import make_engine, translated
@@ -31,21 +30,7 @@ from pfa_store.settings import Settings
 FORMAT = 1
 INDEX, TABLES, DATA, FILES = "backup.json", "tables", "data", "files.jsonl"
 REVISION_TABLE = "alembic_version"
-_SCRATCH = {"tmp", "locks", "logs", "broker", "cache"}
-"""Of the data folder's own entries: made anew when they are missing."""
-_DATABASE = "pfa.sqlite3"
-"""It, its journals and its locks are not copied: the rows are in `tables`."""
 _ROWS_AT_ONCE = 1000
-_CHUNK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopiedFile:
-    """A line of `files.jsonl`."""
-
-    path: str
-    num_bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +65,7 @@ def back_up(settings: Settings, folder: Path, *, taken_s: float) -> Backup:
         try:
             (temporary / TABLES).mkdir()
             revision, num_rows = _dump(settings, temporary / TABLES)
-            copied = list(_copy_files(settings.data_dir.resolve(), temporary / DATA))
+            copied = list(copy_files(settings.data_dir.resolve(), temporary / DATA))
             (temporary / FILES).write_text("".join(json.dumps(asdict(one)) + "\n" for one in copied))
             named = [temporary / FILES, *sorted((temporary / TABLES).iterdir())]
             backup = Backup(
@@ -144,34 +129,6 @@ def tables_of(connection: Connection) -> list[Table]:
         if isinstance(column.type, JSON):
             column.type = JSON(none_as_null=True)
     return tables
-
-
-def _copy_files(source: Path, target: Path) -> Iterator[CopiedFile]:
-    """Checkpoints come before the curves beside them, as `c` before `m`: a curve that is ahead is cut when its job goes
-    on, one that is behind could not be mended."""
-    for path in sorted(source.rglob("*")):
-        inner = path.relative_to(source)
-        if inner.parts[0] in _SCRATCH or inner.name.startswith(_DATABASE) or inner.suffix == ".lock":
-            continue
-        if path.is_file() and not path.is_symlink():
-            (target / inner).parent.mkdir(parents=True, exist_ok=True)
-            try:
-                num_bytes, sha256 = copied(path, target / inner)
-            except FileNotFoundError:
-                continue  # deleted since it was listed: a checkpoint that a newer one replaced, or by a user
-            yield CopiedFile(path=inner.as_posix(), num_bytes=num_bytes, sha256=sha256)
-
-
-def copied(source: Path, target: Path) -> tuple[int, str]:
-    """Copy a file with its mode. Returns the bytes and sha256 of what was copied."""
-    digest, num_bytes = hashlib.sha256(), 0
-    with source.open("rb") as file, target.open("wb") as copy:
-        while chunk := file.read(_CHUNK_BYTES):
-            copy.write(chunk)
-            digest.update(chunk)
-            num_bytes += len(chunk)
-    target.chmod(source.stat().st_mode & 0o777)
-    return num_bytes, digest.hexdigest()
 
 
 def read_backup(folder: Path) -> tuple[Backup, list[CopiedFile]]:

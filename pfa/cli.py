@@ -15,6 +15,7 @@ from pfa.datasets_cli import datasets_app
 from pfa.doctor_cli import doctor
 from pfa.export_cli import export_folder
 from pfa.front import HELP, PASSED_ON, Front
+from pfa.gc_cli import collect
 from pfa.import_cli import import_data
 from pfa.jobs_cli import jobs_app
 from pfa.keys_cli import keys_app
@@ -42,6 +43,7 @@ app.add_typer(videos_app, name="videos")
 app.add_typer(collections_app, name="collections")
 app.command(name="workers")(list_workers)
 app.command(name="import")(import_data)
+app.command(name="gc")(collect)
 app.command()(backup)
 app.command()(restore)
 app.command(name="export")(export_folder)

@@ -1,5 +1,6 @@
 """An installation from a backup, on SQLite or PostgreSQL whichever it was taken from."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from itertools import islice
@@ -7,23 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from alembic import command
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, func, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, Table, func, insert, inspect, select, text, update
 
-from pfa.backup import (
-    DATA,
-    REVISION_TABLE,
-    TABLES,
-    Backup,
-    CopiedFile,
-    copied,
-    need_shared_folder,
-    read_backup,
-    tables_of,
-)
+from pfa.backup import DATA, REVISION_TABLE, TABLES, Backup, need_shared_folder, read_backup, tables_of
+from pfa.backup_files import CopiedFile, copied
 from pfa.errors import BackupRefused
-from pfa_store.database import make_engine, migrations, translated, upgrade
+from pfa_core.errors import IndexDamaged
+from pfa_core.gallery_format import read_manifest
+from pfa_store.database import known_revisions, make_engine, migrations, translated, upgrade
 from pfa_store.files import Files
+from pfa_store.schema import CollectionRow
 from pfa_store.settings import Settings
 
 _ROWS_AT_ONCE = 1000
@@ -52,14 +46,14 @@ def restore(settings: Settings, folder: Path) -> Backup:
                     _fill(connection, table, folder / TABLES / f"{table.name}.jsonl")
         upgrade(engine)
         Files(settings.data_dir).create()
+        _count_items(engine, settings.data_dir)
     finally:
         engine.dispose()
     return backup
 
 
 def _check_revision(backup: Backup) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(migrations()).walk_revisions()}
-    if backup.revision not in known:
+    if backup.revision not in known_revisions():
         raise BackupRefused(
             f"The backup's tables are of revision {backup.revision}, which this version does not know. Restore with the"
             " version that made it, or a newer one."
@@ -106,6 +100,17 @@ def _fill(connection: Connection, table: Table, file: Path) -> None:
         connection.execute(insert(table), batch)
     if connection.dialect.name == "postgresql":
         _count_on(connection, table)
+
+
+def _count_items(engine: Engine, data_dir: Path) -> None:
+    """Let collections tell of their galleries, which were copied after their rows."""
+    with engine.execution_options(pfa_writes=True).begin() as connection:
+        for name, folder in connection.execute(select(CollectionRow.name, CollectionRow.folder)).all():
+            if folder is not None:
+                with contextlib.suppress(IndexDamaged):  # it was before, or was deleted while it was copied
+                    count = read_manifest(data_dir / folder).num_items
+                    row = update(CollectionRow).where(CollectionRow.name == name)
+                    connection.execute(row.values(num_items=count, status="ready" if count else "empty"))
 
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:

@@ -92,6 +92,16 @@ class GalleryManifest:
     def num_items(self) -> int:
         return self.num_rows - self.num_deleted
 
+    def files(self) -> dict[str, Seal]:
+        """By path inside the gallery, every file that this generation has beside the manifest."""
+        found = {f"deleted/{name}": seal for name, seal in self.deleted.items()}
+        for segment in self.segments:
+            found |= {f"segments/{segment.name}/{name}": seal for name, seal in segment.files.items()}
+        if self.reduction is not None:
+            seals = [self.reduction.files, *(segment.reduced for segment in self.segments)]
+            found |= {f"reductions/{self.reduction.name}/{name}": seal for one in seals for name, seal in one.items()}
+        return found
+
     def write(self, folder: Path) -> None:
         """Publish it: from now on it is what readers find."""
         plain = {"format": FORMAT, **asdict(self)}

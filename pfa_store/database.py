@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import json
 import math
 import sqlite3
@@ -20,7 +21,7 @@ from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
-from pfa_store.errors import StoreUnavailable
+from pfa_store.errors import StoreTooNew, StoreUnavailable
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a SQLite statement waits for another process's transaction."""
@@ -125,15 +126,47 @@ def upgrade(engine: Engine) -> None:
 
     Raises:
         StoreUnavailable: the database does not answer.
+        StoreTooNew: a newer version has brought them further than this one knows.
     """
     with translated(), _migration_lock(engine), engine.execution_options(pfa_writes=True).begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
         config = migrations()
-        head = ScriptDirectory.from_config(config).get_current_head()
-        if MigrationContext.configure(connection).get_current_revision() != head:
+        found = _known_revision(connection)
+        if found != ScriptDirectory.from_config(config).get_current_head():
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+
+def check_known(engine: Engine) -> None:
+    """Check that no newer version has changed the tables, before or since this process started.
+
+    Raises:
+        StoreUnavailable: the database does not answer.
+        StoreTooNew: one has.
+    """
+    with translated(), engine.connect() as connection:
+        _known_revision(connection)
+
+
+def _known_revision(connection: Connection) -> str | None:
+    """The revision of the tables; None: there are none. Raises: StoreTooNew."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and found not in known_revisions():
+        newest = ScriptDirectory.from_config(migrations()).get_current_head()
+        raise StoreTooNew(
+            f"A newer version of PFA has migrated the database to revision {found}; this one knows revisions up to"
+            f" {newest}. Start that version or a newer one, or restore a backup of before (docs/upgrading.md).",
+            found=found,
+            newest=newest,
+        )
+    return found
+
+
+@functools.cache
+def known_revisions() -> frozenset[str]:
+    """The revisions that this version can bring up to date."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(migrations()).walk_revisions())
 
 
 def migrations() -> Config:

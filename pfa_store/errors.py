@@ -14,6 +14,8 @@ PfaError
   WebhookRefused    an address that nothing is sent to
   ObjectDamaged     what the object store gives back is not what was stored
   DiskFull          too little space is left to accept more
+  Removed           it was there, and was removed after its time
+  StoreTooNew       the database was brought up to date by a newer version
   LostLease         this attempt of a job is no longer the one that may write
 """
 
@@ -106,6 +108,14 @@ class ObjectDamaged(PfaError):
 
 class DiskFull(PfaError):
     code = "disk_full"
+
+
+class Removed(PfaError):
+    code = "removed"
+
+
+class StoreTooNew(PfaError):
+    code = "store_too_new"
 
 
 class LostLease(PfaError):

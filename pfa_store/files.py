@@ -20,6 +20,8 @@ from pfa_store.errors import DiskFull, StoreUnavailable
 from pfa_store.shelf import SharedFolder, Shelf
 
 CHUNK_BYTES = 1 << 20
+HELD_BY = ".held"
+"""A file in a temporary folder that is locked for as long as somebody needs the folder, be it for months."""
 
 
 @runtime_checkable
@@ -235,13 +237,31 @@ class Files:
 
     def remove(self, path: Path) -> None:
         """Delete a file or a folder if it is there. A folder vanishes in one step, then is emptied."""
-        with disk_errors():
-            if path.is_dir():
-                grave = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
-                path.rename(grave / path.name)
-                shutil.rmtree(grave)
-            else:
+        if path.is_dir():
+            self.empty(self.bury(path))
+        else:
+            with disk_errors():
                 path.unlink(missing_ok=True)
+
+    def bury(self, path: Path) -> Path | None:
+        """Take a file or a folder from its place in one step; `empty` then deletes what this returns.
+
+        None: it is not there. What nobody empties, because the process died, is cleared away as an old temporary file.
+        """
+        with disk_errors():
+            grave = Path(tempfile.mkdtemp(prefix="grave-", dir=self.root / "tmp"))
+            try:
+                path.rename(grave / path.name)
+            except FileNotFoundError:
+                grave.rmdir()
+                return None
+            return grave
+
+    def empty(self, grave: Path | None) -> None:
+        """Delete what was buried."""
+        if grave is not None:
+            with disk_errors():
+                shutil.rmtree(grave)
 
 
 def _chunks(source: Source) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """Images of data sets: checked on the way in, kept once however often they are sent."""
 
 import hashlib
+import os
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -43,7 +44,9 @@ class Images:
         ).shape
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._files.image(sha256, _extension(data))
-        if not path.is_file():
+        try:
+            os.utime(path)  # nothing names it yet, perhaps: it is not old
+        except FileNotFoundError:
             self._files.ensure_space(len(data))
             self._files.write_atomic(path, data)
         if not self._files.shelf.published(path):

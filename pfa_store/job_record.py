@@ -41,6 +41,11 @@ class Job:
     created_s: float
     started_s: float | None
     finished_s: float | None
+    history_gone_s: float | None = None
+    """When its events and its log were removed, long after its end; None: they are there. So the next two."""
+    files_gone_s: float | None = None
+    checkpoints_gone_s: float | None = None
+    """Tried again, it begins from nothing."""
     key_id: str | None
 
     @property

@@ -22,6 +22,9 @@ _ANEW = {
     "error_code": None,
     "error_message": None,
     "finished_s": None,
+    "history_gone_s": None,
+    "files_gone_s": None,
+    "checkpoints_gone_s": None,
 }
 """What a job that is tried again forgets. Half the batch it keeps, unless memory ran out with that too."""
 
@@ -78,7 +81,8 @@ class JobRequests(Attempts):
     def request_retry(self, job_id: str) -> Job:
         """Queue a failed or cancelled job again, with all its attempts before it; ring afterwards.
 
-        It goes on from its last checkpoint. What was left out stays left out.
+        It goes on from its last checkpoint, or begins anew where its checkpoints were removed. What was left out stays
+        left out.
 
         Raises:
             JobNotFound: there is no such job.

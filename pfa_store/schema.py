@@ -109,6 +109,10 @@ class JobRow(Base):
     created_s: Mapped[float]
     started_s: Mapped[float | None]
     finished_s: Mapped[float | None]
+    history_gone_s: Mapped[float | None]
+    """When its events and its log were removed (`pfa_store/garbage`); None: they are there. So the next two."""
+    files_gone_s: Mapped[float | None]
+    checkpoints_gone_s: Mapped[float | None]
     key_id: Mapped[str | None] = mapped_column(String(40))
 
 
@@ -121,7 +125,7 @@ class JobEventRow(Base):
     at_s: Mapped[float]
     kind: Mapped[str] = mapped_column(String(30))
     """`queued claimed phase progress left_out pausing paused resumed cancelling succeeded failed cancelled handed_back
-    out_of_memory retried`."""
+    out_of_memory retried history_removed`."""
     data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
 

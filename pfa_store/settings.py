@@ -113,6 +113,41 @@ class Settings(BaseSettings):
         default=2000, ge=1, description="Progress events kept of a job; the oldest go, all other events stay"
     )
 
+    keep_history_days: float = Field(
+        default=180, ge=0, description="Events, logs and curves of a job go so many days after its end; 0: never"
+    )
+    keep_files_days: float = Field(
+        default=365, ge=0, description="Files and predictions of a job go so many days after its end; 0: never"
+    )
+    keep_checkpoints_days: float = Field(
+        default=0,
+        ge=0,
+        description="Checkpoints of a job that failed or was cancelled go so many days after its end, and a retry"
+        " begins anew; 0: never. Those of one that succeeded go at once",
+    )
+    keep_packs_days: float = Field(
+        default=30,
+        ge=0,
+        description="Packs that no job asked for in so many days may go, unfinished and mapped ones do; 0: never",
+    )
+    pack_bytes: int = Field(
+        default=0,
+        ge=0,
+        description="While packs take more than this, those that may go do, the least recently used first, bytes; 0:"
+        " any number of bytes",
+    )
+    keep_audit_days: float = Field(
+        default=365, ge=0, description="Lines of the audit log go after so many days; 0: never"
+    )
+    orphan_days: float = Field(
+        default=1,
+        gt=0,
+        description="Temporary files, and files that no row of the database names, go after so many days",
+    )
+    gc_every_s: float = Field(
+        default=3600, ge=0, description="How often a worker clears away what is due, seconds; 0: only `pfa gc` does"
+    )
+
     max_batch: int = Field(default=16, ge=1, description="Most images that one forward pass answers")
     max_queue: int = Field(default=128, ge=1, description="Most images waiting for a forward pass; more answer 503")
     max_models: int = Field(default=4, ge=1, description="Models that an API process keeps loaded for prediction")

@@ -5,13 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+from pfa_core.errors import PfaError
 from pfa_store.cache import Cache
 from pfa_store.changes import Changes
+from pfa_store.chores import Chores
 from pfa_store.collections import Collections
-from pfa_store.database import Sessions, make_engine, upgrade
+from pfa_store.database import Sessions, check_known, make_engine, upgrade
 from pfa_store.datasets import Datasets
 from pfa_store.deliveries import Deliveries
 from pfa_store.files import Files
+from pfa_store.garbage.collection import GarbageCollection
+from pfa_store.garbage.sweeper import Sweeper
 from pfa_store.host_locks import HostLocks
 from pfa_store.idempotency import Idempotency
 from pfa_store.images import Images
@@ -61,6 +65,8 @@ class Store:
     webhooks: Webhooks
     deliveries: Deliveries
     idempotency: Idempotency
+    chores: Chores
+    sweeper: Sweeper
     queue: Doorbell
     clock: Callable[[], float]
 
@@ -80,17 +86,23 @@ class Store:
 
         Raises:
             StoreUnavailable: the database or the data folder does not answer.
+            StoreTooNew: a newer version has migrated the database.
         """
         engine = make_engine(settings.sqlalchemy_url)
         objects = Objects(settings, patience_s=JOB_PATIENCE_S if for_job else 0.0) if settings.objects_url else None
         files = _files(settings, HostLocks(engine), objects, for_job=for_job)
         if migrate:
-            upgrade(engine)
+            try:
+                upgrade(engine)
+            except PfaError:
+                engine.dispose()
+                raise
         sessions = Sessions(engine)
         images = Images(files, settings)
         videos = Videos(sessions, files, settings, clock)
         quota = Quota(sessions, settings.quota_bytes)
         jobs = Jobs(sessions, settings, clock)
+        packs = Packs(sessions, files, clock)
         return cls(
             settings=settings,
             sessions=sessions,
@@ -99,7 +111,7 @@ class Store:
             videos=videos,
             quota=quota,
             uploads=Uploads(sessions, files, settings, clock, videos=videos, quota=quota),
-            packs=Packs(sessions, files, clock),
+            packs=packs,
             images=images,
             datasets=Datasets(sessions, files, images, clock),
             jobs=jobs,
@@ -113,13 +125,24 @@ class Store:
             webhooks=Webhooks(sessions, settings, clock),
             deliveries=Deliveries(sessions, clock),
             idempotency=Idempotency(sessions, files, clock),
+            chores=Chores(sessions, clock),
+            sweeper=Sweeper(sessions, files, packs, settings, clock),
             queue=Doorbell(settings, jobs),
             clock=clock,
         )
 
+    def garbage_collection(self) -> GarbageCollection:
+        """A sweep as a chore, not begun yet."""
+        every_s = self.settings.gc_every_s
+        return GarbageCollection(self.chores, self.sweeper, every_s=every_s, clock=self.clock)
+
     def ping(self) -> None:
         """Check that the database answers. Raises: StoreUnavailable."""
         self.sessions.ping()
+
+    def check_known(self) -> None:
+        """Check that no newer version has migrated the database since. Raises: StoreTooNew, StoreUnavailable."""
+        check_known(self.sessions.engine)
 
     def close(self) -> None:
         """Give up the connections."""

@@ -17,13 +17,14 @@ import threading
 import time
 from collections.abc import Sequence
 
-from pfa_store.errors import StoreUnavailable
+from pfa_store.errors import StoreTooNew, StoreUnavailable
 from pfa_store.settings import Settings
 from pfa_store.specs import QUEUES, Queue
 from pfa_store.store import Store
 from pfa_store.workers import installed_version
 from workers.courier import Courier
 from workers.dispatcher import tick
+from workers.keeper import Keeper
 from workers.process import ChildProcess
 from workers.supervisor import environment_of
 
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         return serve(settings, [queue for queue in QUEUES if queue in names])
-    except StoreUnavailable as error:
+    except (StoreUnavailable, StoreTooNew) as error:
         logger.error("%s", error)
         return 1
 
@@ -62,12 +63,14 @@ def serve(settings: Settings, queues: Sequence[Queue]) -> int:
 
     Raises:
         StoreUnavailable: the database does not answer at the start.
+        StoreTooNew: a newer version has migrated the database, before the start or since. Jobs are handed back first,
+            as on a shutdown: what this version would write to newer tables, nobody has tried.
     """
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
     store = Store.open(settings)
-    courier = Courier(store)
+    courier, keeper = Courier(store), Keeper(store)
     workers = [Worker(queue, store) for queue in queues]
     warming: ChildProcess | None = ChildProcess.start(
         "workers.warm", [str(os.getpid())], environment=environment_of(settings)
@@ -80,10 +83,12 @@ def serve(settings: Settings, queues: Sequence[Queue]) -> int:
             for worker in workers:
                 worker.keep_running(time.monotonic())
             try:
+                store.check_known()
                 for worker in workers:
                     store.workers.beat(worker.entry)
                 tick(store)
                 courier.round()
+                keeper.round()
             except StoreUnavailable as error:
                 logger.warning("%s", error)
             asked.wait(min(ROUND_S, settings.lease_s / 4, settings.ring_again_s / 4))

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from api.admission import KINDS_FOR
 from api.console.form_fields import (
     Field,
     config_field,
@@ -17,6 +16,7 @@ from api.console.form_fields import (
     videos_field,
 )
 from api.console.visitor import Form
+from api.uses import KINDS_FOR
 from pfa_core.config.tables import LEARNED, RANDOM
 from pfa_store.store import Store
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from api.admission import Use
+from api.uses import Use
 from pfa_core.people import Box
 from pfa_core.predict import ActionPrediction, PosePrediction
 from pfa_core.retrieval import Neighbour

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
 from torch import Tensor
 
-from api.admission import KINDS_FOR, Use, config_of
 from api.errors import RequestInvalid
 from api.inference.outcomes import Asked
 from api.inference.tensors import Batch
 from api.schemas.inference_protocol import Datatype, TensorMeaning
+from api.uses import KINDS_FOR, Use, config_of
 from pfa_core.crops import box_crop
 from pfa_core.heatmaps import decode
 from pfa_core.images import read_image

@@ -17,9 +17,9 @@ import torch
 from starlette.concurrency import run_in_threadpool
 from torch import Tensor
 
-from api.admission import Use, need_kind
 from api.inference.batcher import Batcher, Forward, queue_full
-from api.inference.host import Host, Loaded
+from api.inference.host import Host
+from api.inference.loading import Loading, Predictor, bytes_on_disk
 from api.inference.outcomes import (
     ActionAnswer,
     Asked,
@@ -41,23 +41,21 @@ from api.inference.pictures import (
 from api.inference.retrieval import Retrieval
 from api.metrics import Metrics
 from api.recall import Recall
+from api.uses import need_kind
 from pfa_core.clip_sample import ClipSample
 from pfa_core.config.video_answers import Protocol
-from pfa_core.devices import device_of, fast_in_bf16
 from pfa_core.errors import InputError
 from pfa_core.figures import filters_png
 from pfa_core.models import load_model
 from pfa_core.people import Box
-from pfa_core.predict import ActionPredictor, FeatureExtractor, Numerics, PosePredictor
+from pfa_core.predict import ActionPredictor, FeatureExtractor, PosePredictor
 from pfa_core.predict_action import Stream
 from pfa_store.errors import ModelNotFound
-from pfa_store.files import disk_errors
 from pfa_store.models import ModelVersion
 from pfa_store.settings import Settings
 from pfa_store.store import Store
 
 T = TypeVar("T")
-Predictor = PosePredictor | ActionPredictor | FeatureExtractor
 
 CLIPS_AT_ONCE = 2
 FOLLOW_EVERY_S = 1.0
@@ -72,13 +70,12 @@ class Inference:
         self._store = store
         self._recall = recall
         self._threads = settings.api_threads
-        self._numerics = numerics_of(settings)
         self._host: Host[Asked, Version, Predictor] = Host(
             resolve=self._resolve,
-            load=self._load,
+            load=Loading(settings).load,
             limit=settings.max_models,
             max_bytes=settings.model_bytes,
-            expect_bytes=_bytes_on_disk,
+            expect_bytes=bytes_on_disk,
             pinned=self._pinned,
             on_change=metrics.count_models,
             on_load=metrics.count_load,
@@ -95,7 +92,6 @@ class Inference:
         self._image_threads = ThreadPoolExecutor(share, thread_name_prefix="image-decoder")
         self._clip_threads = ThreadPoolExecutor(CLIPS_AT_ONCE, thread_name_prefix="clip-decoder")
         self._num_inside = 0
-        self._told_fallback = False
         self._following = asyncio.create_task(self._follow())
 
     async def close(self) -> None:
@@ -251,39 +247,3 @@ class Inference:
                 await self._host.follow()
             except Exception:  # whatever it is, requests are answered and the next look may go well
                 logger.exception("aliases were not looked at")
-
-    def _load(self, version: Version) -> Loaded[Predictor]:
-        """Load and warm up, in the host's thread."""
-        torch.set_num_threads(self._threads)
-        predictor = _PREDICTORS[version.use].load(
-            version.folder, numerics=self._numerics, executor=self._settings.executor
-        )
-        self._tell_fallback(predictor.fallback)
-        predictor.warm_up()
-        return Loaded(predictor, _bytes_on_disk(version) * predictor.dtype.itemsize // 4)
-
-    def _tell_fallback(self, reason: str | None) -> None:
-        """Log, once, that models run slower than they could."""
-        if reason is not None and not self._told_fallback:
-            self._told_fallback = True
-            logger.warning("Networks run by torch alone: %s", reason)
-
-
-_PREDICTORS: dict[Use, type[Predictor]] = {
-    "pose": PosePredictor,
-    "action": ActionPredictor,
-    "features": FeatureExtractor,
-}
-
-
-def _bytes_on_disk(version: Version) -> int:
-    """What a model's weights take as float32, as they are kept, which is what loading them needs at least."""
-    with disk_errors():
-        return (version.folder / "model.safetensors").stat().st_size
-
-
-def numerics_of(settings: Settings) -> Numerics:
-    """The number format to predict in."""
-    if settings.numerics != "auto":
-        return settings.numerics
-    return "bfloat16" if fast_in_bf16(device_of()) else "float32"

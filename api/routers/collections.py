@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response, Security
 from starlette.concurrency import run_in_threadpool
 
-from api.admission import need_kind
 from api.auth import Caller, caller
 from api.body import read_json
 from api.deps import Services
@@ -14,6 +13,7 @@ from api.openapi import json_body, problems, request_body
 from api.repeats import IdempotencyKey, once_of
 from api.schemas.collections import CollectionCreate, CollectionRead
 from api.schemas.page import PageRead
+from api.uses import need_kind
 from pfa_store.collections import Collection
 from pfa_store.idempotency import Once
 from pfa_store.store import Store

@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from api.auth import caller
 from api.deps import Services
 from api.openapi import problems
-from pfa_store.errors import StoreUnavailable
+from pfa_store.errors import StoreTooNew, StoreUnavailable
+from pfa_store.garbage.collection import CHORE
 from pfa_store.specs import QUEUES, Queue
 from pfa_store.store import Store
 
@@ -28,6 +29,7 @@ class Ready(BaseModel):
     status: Literal["ready", "unready"]
     database: bool
     files: bool = Field(description="What is published can be had: always in a shared folder; or the store answers")
+    reason: str | None = Field(description="Why it cannot take work, where there is more to say than that")
     broker: bool = Field(description="While it is down, jobs are accepted and start once it is back")
     workers: dict[Queue, int] = Field(description="Workers that are there, by queue; without any, jobs wait")
 
@@ -38,10 +40,25 @@ def live() -> Live:
     return Live()
 
 
-@router.get("/health/ready", responses={503: {"model": Ready, "description": "Database or object store do not answer"}})
+@router.get(
+    "/health/ready",
+    responses={
+        503: {
+            "model": Ready,
+            "description": "Database or object store do not answer, or a newer version has migrated the database",
+        }
+    },
+)
 def ready(services: Services, response: Response) -> Ready:
     """The service can take work. A broker that is down, or no worker, delays jobs but loses none: they do not count."""
-    workers = _workers(services.store)
+    workers, reason = None, None
+    try:
+        services.store.check_known()
+        workers = _workers(services.store)
+    except StoreTooNew as error:
+        reason = str(error)
+    except StoreUnavailable:
+        pass  # told by `database`
     database = workers is not None
     files = _files(services.store)
     if not (database and files):
@@ -50,6 +67,7 @@ def ready(services: Services, response: Response) -> Ready:
         status="ready" if database and files else "unready",
         database=database,
         files=files,
+        reason=reason,
         broker=services.store.queue.ping(),
         workers=workers or {},
     )
@@ -63,12 +81,9 @@ def _files(store: Store) -> bool:
     return True
 
 
-def _workers(store: Store) -> dict[Queue, int] | None:
-    """How many workers each queue has; None: the database does not answer."""
-    try:
-        queues = [worker.queue for worker in store.workers.list() if worker.status != "lost"]
-    except StoreUnavailable:
-        return None
+def _workers(store: Store) -> dict[Queue, int]:
+    """How many workers each queue has."""
+    queues = [worker.queue for worker in store.workers.list() if worker.status != "lost"]
     return {queue: queues.count(queue) for queue in QUEUES}
 
 
@@ -79,7 +94,8 @@ def _workers(store: Store) -> dict[Queue, int] | None:
     response_class=Response,
 )
 def metrics(services: Services) -> Response:
-    """Requests, latencies, queue and batch sizes, workers."""
+    """Requests, latencies, queue and batch sizes, workers, what was removed after its time."""
     with contextlib.suppress(StoreUnavailable):  # then as they were
         services.metrics.count_workers(services.store.workers.list())
+        services.metrics.count_removed(services.store.chores.tally(CHORE))
     return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -13,8 +13,9 @@ from api.openapi import problems
 from api.schemas.jobs import JobCheckpointRead, JobFileRead
 from api.schemas.page import PageRead
 from pfa_store.job_log import MAX_TAIL_LINES
+from pfa_store.removed import need_curve, need_files, need_log
 
-router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"], responses=problems(404))
+router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"], responses=problems(404, 410))
 MAY: list[Depends] = [Security(caller, scopes=["read"])]
 TEXT = "text/plain; charset=utf-8"
 Tail = Annotated[int | None, Query(ge=1, le=MAX_TAIL_LINES, description="Only so many lines, the last")]
@@ -23,7 +24,9 @@ Tail = Annotated[int | None, Query(ge=1, le=MAX_TAIL_LINES, description="Only so
 @router.get("/logs", dependencies=MAY, response_class=PlainTextResponse)
 def read_log(job_id: str, services: Services, tail: Tail = None) -> Response:
     """What the job's processes wrote; empty until it starts. Of a long log the beginning is gone."""
-    log = services.store.views.log(services.store.jobs.get(job_id))
+    job = services.store.jobs.get(job_id)
+    need_log(job)
+    log = services.store.views.log(job)
     if tail is not None:
         return Response(log.tail(tail), media_type=TEXT)
     return StreamingResponse(log.chunks(), media_type=TEXT)
@@ -32,12 +35,17 @@ def read_log(job_id: str, services: Services, tail: Tail = None) -> Response:
 @router.get("/metrics", dependencies=MAY)
 def read_metrics(job_id: str, services: Services) -> list[dict[str, float]]:
     """The curve of a training job: rows of `step`, `loss` and other figures; validation's begin with `val_`."""
-    return services.store.views.rows(services.store.jobs.get(job_id))
+    job = services.store.jobs.get(job_id)
+    need_curve(job)
+    return services.store.views.rows(job)
 
 
 @router.get("/checkpoints", dependencies=MAY)
 def list_checkpoints(job_id: str, services: Services) -> PageRead[JobCheckpointRead]:
-    """The checkpoints of a training job, by step: the last two, and the best weights. None once it has succeeded."""
+    """The checkpoints of a training job, by step: the last two, and the best weights.
+
+    None once it has succeeded, or they were removed.
+    """
     found = services.store.views.checkpoints(services.store.jobs.get(job_id))
     return PageRead(items=[JobCheckpointRead.of(one) for one in found], next_cursor=None)
 
@@ -45,7 +53,9 @@ def list_checkpoints(job_id: str, services: Services) -> PageRead[JobCheckpointR
 @router.get("/files", dependencies=MAY)
 def list_files(job_id: str, services: Services) -> PageRead[JobFileRead]:
     """The files that a job made; none until it has succeeded. Evaluations and comparisons leave tables and pictures."""
-    found = files_of(services.store, services.store.jobs.get(job_id)).values()
+    job = services.store.jobs.get(job_id)
+    need_files(job)
+    found = files_of(services.store, job).values()
     items = [
         JobFileRead(name=path.name, media_type=media_type_of(path), num_bytes=path.stat().st_size) for path in found
     ]

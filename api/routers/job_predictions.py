@@ -15,7 +15,7 @@ from api.schemas.page import PageRead
 router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
 
 
-@router.get("/predictions", dependencies=[Security(caller, scopes=["read"])], responses=problems(404, 409))
+@router.get("/predictions", dependencies=[Security(caller, scopes=["read"])], responses=problems(404, 409, 410))
 def list_predictions(
     job_id: str,
     services: Services,

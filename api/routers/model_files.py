@@ -11,8 +11,9 @@ from starlette.background import BackgroundTask
 from api.auth import caller
 from api.body import read_json, validated
 from api.deps import Services, ServiceSet
+from api.form import FormLimits, ReceivedForm
 from api.inference.model_files import closest_pairs_png, exported, imported
-from api.multipart import FormLimits, ReceivedForm, received_form
+from api.multipart import received_form
 from api.openapi import form_body, json_body, problems, request_body
 from api.schemas.models import ModelExport, ModelImport, ModelVersionRead
 from pfa_store.models import ModelVersion

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi import APIRouter, Request, Response, Security
 from starlette.concurrency import run_in_threadpool
 
-from api.admission import Use, default_model
 from api.auth import Caller, caller
 from api.deps import Services, ServiceSet
 from api.errors import MediaUnsupported, NotAcceptable, PayloadTooLarge
@@ -35,6 +34,7 @@ from api.schemas.predict import (
 )
 from api.schemas.problem import Problem
 from api.sent import is_image
+from api.uses import Use, default_model
 from pfa_core.errors import InputError, PfaError, VideoTooLarge
 
 router = APIRouter(prefix="/predict", tags=["predict"])

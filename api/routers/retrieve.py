@@ -6,7 +6,6 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.admission import config_of
 from api.body import read_json
 from api.deps import Services, ServiceSet
 from api.errors import RequestInvalid
@@ -16,6 +15,7 @@ from api.openapi import form_body, json_body, problems, query_parameters, raw_bo
 from api.received import received_file
 from api.routers.predict import IMAGES, Predicting, answered
 from api.schemas.collections import NeighboursRead, RetrieveParams, RetrieveQuery
+from api.uses import config_of
 from pfa_store.collections import Collection
 from pfa_store.store import Store
 

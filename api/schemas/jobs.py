@@ -1,7 +1,7 @@
 """Jobs, as they are sent. What is asked for is in `pfa_store/specs`."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
@@ -45,6 +45,10 @@ class JobRead(BaseModel):
     created: datetime
     started: datetime | None
     finished: datetime | None
+    removed: dict[Literal["history", "files", "checkpoints"], datetime] = Field(
+        description="What was removed of it long after its end, and when: its events and log, the files that it made,"
+        " what a retry would go on from"
+    )
 
     @classmethod
     def of(cls, job: Job) -> Self:
@@ -66,7 +70,19 @@ class JobRead(BaseModel):
             created=time_of(job.created_s),
             started=time_or_none(job.started_s),
             finished=time_or_none(job.finished_s),
+            removed=_removed(job),
         )
+
+
+def _removed(job: Job) -> dict[Literal["history", "files", "checkpoints"], datetime]:
+    found: dict[Literal["history", "files", "checkpoints"], datetime] = {}
+    if job.history_gone_s is not None:
+        found["history"] = time_of(job.history_gone_s)
+    if job.files_gone_s is not None:
+        found["files"] = time_of(job.files_gone_s)
+    if job.checkpoints_gone_s is not None:
+        found["checkpoints"] = time_of(job.checkpoints_gone_s)
+    return found
 
 
 class JobFileRead(BaseModel):

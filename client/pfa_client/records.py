@@ -143,6 +143,8 @@ class Job:
     """What a succeeded job made, such as `model` and `metrics`."""
     spec: Mapping[str, Any] = field(default_factory=dict)
     priority: int = 0
+    removed: Mapping[str, str] = field(default_factory=dict)
+    """What was removed of it long after its end (`history files checkpoints`), and when."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

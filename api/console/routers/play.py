@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Request, Response
 
-from api.admission import KINDS_FOR, Use, config_of
 from api.console.pages import PageRoute, render
 from api.console.visitor import Predictor
 from api.deps import Services
+from api.uses import KINDS_FOR, Use, config_of
 from pfa_core.errors import ModelDamaged
 from pfa_store.models import ModelVersion
 from pfa_store.store import Store

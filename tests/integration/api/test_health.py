@@ -11,7 +11,8 @@ def test_health_says_what_works(service: Service) -> None:
     ready = httpx.get(f"{service.url}/health/ready")
     assert ready.status_code == httpx.codes.OK
     workers = {"flow": 0, "train": 0}
-    assert ready.json() == {"status": "ready", "database": True, "files": True, "broker": False, "workers": workers}
+    told = {"status": "ready", "database": True, "files": True, "reason": None, "broker": False, "workers": workers}
+    assert ready.json() == told
 
 
 def test_requests_are_counted_by_route_and_status(service: Service) -> None:

@@ -3,24 +3,30 @@
 import io
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pfa.backup import back_up
 from pfa.errors import BackupRefused
 from pfa.restore import restore
 from pfa_core.errors import PfaError
+from pfa_core.gallery_item import GalleryItem, ItemFilter
+from pfa_core.gallery_segment import SegmentWriter
 from pfa_core.progress import Progress
+from pfa_core.retrieval import GalleryIndex
 from pfa_store.datasets import VideoItem
 from pfa_store.settings import Settings
-from pfa_store.specs import EvaluateSpec, FlowSpec
+from pfa_store.specs import EvaluateSpec, FlowSpec, IndexSpec
 from pfa_store.store import Store
 from tests.integration import postgres
 from tests.integration.clips import moving_clip
 from tests.missing import missing
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +135,59 @@ def test_a_backup_beside_writers_is_of_one_moment(living: Store, tmp_path: Path)
                 assert item.video_id is not None
                 assert store.videos.path(store.videos.get(item.video_id)).is_file()
         store.close()
+
+
+def test_a_gallery_that_changes_meanwhile_is_of_one_generation(living: Store, tmp_path: Path) -> None:
+    """Items come and go all the time; every generation has an even number of items of each source."""
+    living.collections.create("poses", "m@1")
+    stop, num_changes = threading.Event(), 0
+
+    def change() -> None:
+        nonlocal num_changes
+        store = Store.open(living.settings, migrate=False)
+        while not stop.is_set():
+            grow(store, num_changes)
+            if num_changes % 3 == 2:
+                store.collections.delete_items("poses", ItemFilter(sources=(f"source-{num_changes - 1}",)))
+            num_changes += 1
+        store.close()
+
+    writer = threading.Thread(target=change)
+    writer.start()
+    try:
+        wait_for(lambda: num_changes >= 2, what="a gallery")
+        changed = []
+        for number in range(3):
+            before = num_changes
+            back_up(living.settings, tmp_path / f"backup-{number}", taken_s=1.0)
+            changed.append(num_changes > before)
+    finally:
+        stop.set()
+        writer.join()
+    assert any(changed)
+    for number in range(3):
+        restore(settings(tmp_path / f"new-{number}"), tmp_path / f"backup-{number}")
+        store = Store.open(settings(tmp_path / f"new-{number}"))
+        collection = store.collections.get("poses")
+        folder = store.collections.folder(collection)
+        assert folder is not None
+        items = [item for _, item in GalleryIndex.load(folder, verify=True).page(after=-1, limit=10_000)]
+        assert len(items) == collection.num_items > 0
+        assert set(Counter(item.source for item in items).values()) == {2}
+        store.close()
+
+
+def grow(store: Store, number: int) -> None:
+    """Two items of one source."""
+    added = store.jobs.add("index", IndexSpec(collection="poses", model="m", dataset="d", priority=10))
+    job = store.jobs.claim_next(added.queue, "worker")
+    assert job is not None
+    store.collections.begin("poses", model="m@1", job=job)
+    items = [GalleryItem(source=f"source-{number}", frame=frame) for frame in range(2)]
+    with SegmentWriter(store.files.root / "tmp" / job.id, num_features=4) as writer:
+        writer.add(np.eye(2, 4, dtype=np.float32), items, [b"", b""])
+        store.collections.publish(writer, "poses", job, model="m@1", dataset_id="ds_1", num_features=4)
+    store.jobs.succeed(job, {})
 
 
 @pytest.mark.parametrize("name", ["backup.json", "files.jsonl", "tables/jobs.jsonl", "data/admin.key"])

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.errors import MediaUnsupported, PayloadTooLarge, RequestInvalid
-from api.multipart import FormLimits, received_form
+from api.form import FormLimits
+from api.multipart import received_form
 from pfa_store.errors import DiskFull
 from pfa_store.files import Files
 
