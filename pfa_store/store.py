@@ -1,11 +1,11 @@
 """Everything that outlives a process, behind one object."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 from pfa_store.changes import Changes
+from pfa_store.clock import clock_of
 from pfa_store.collections import Collections
 from pfa_store.database import Sessions, make_engine, upgrade
 from pfa_store.datasets import Datasets
@@ -54,8 +54,8 @@ class Store:
     clock: Callable[[], float]
 
     @classmethod
-    def open(cls, settings: Settings, *, clock: Callable[[], float] = time.time, migrate: bool = True) -> Self:
-        """Open the store, making folders and bringing tables up to date (`migrate`) first.
+    def open(cls, settings: Settings, *, clock: Callable[[], float] | None = None, migrate: bool = True) -> Self:
+        """Open the store, making folders and bringing tables up to date (`migrate`) first. `clock`: None: `clock_of`.
 
         Raises:
             StoreUnavailable: the database or the data folder does not answer.
@@ -66,6 +66,7 @@ class Store:
         if migrate:
             upgrade(engine)
         sessions = Sessions(engine)
+        clock = clock_of(engine) if clock is None else clock
         images = Images(files, settings)
         videos = Videos(sessions, files, settings, clock)
         quota = Quota(sessions, settings.quota_bytes)
