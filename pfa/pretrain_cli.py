@@ -23,6 +23,7 @@ from pfa_core.config import pretrain as presets
 from pfa_core.config.pretrain import PretrainConfig
 from pfa_core.errors import ConfigInvalid
 from pfa_core.progress import Progress
+from pfa_core.torchrun import leads
 from pfa_store.specs import resolve
 from workers.supervisor import StopFlag
 
@@ -61,7 +62,8 @@ def pretrain(
         config = configured(preset, values or [], devices=devices)
         if not dry_run:
             made = attended(learn(videos or [], config=config, seed=seed, device=device, work=work, out=out_dir))
-            tell(made, as_json=as_json)
+            if made is not None:
+                tell(made, as_json=as_json)
             return
         with tempfile.TemporaryDirectory(prefix="pfa-dry-run-") as scratch:
             found, pack_bytes = attended(
@@ -147,7 +149,7 @@ def _interrupts() -> Iterator[StopFlag]:
 def _bars() -> Bars:
     return Bars(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"), console=err,
+        TextColumn("{task.fields[figures]}"), console=err, disable=not leads(),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from pfa_core.pretrain import pretrain as recipe
 from pfa_core.progress import Progress
 from pfa_core.rehearsal import Rehearsal, rehearse
 from pfa_core.stand_in import stand_in_clips
+from pfa_core.torchrun import leads, leads_here
 from pfa_core.video.limits import DecodeLimits
 from pfa_core.video.probe import probe
 from workers.flow_packs import num_processes
@@ -37,14 +38,18 @@ PACK_BYTES_PER_PX = 0.42
 
 def learn(
     videos: Sequence[Path], *, config: PretrainConfig, seed: int, device: str, work: Path, out: Path
-) -> Generator[Progress, None, Document]:
+) -> Generator[Progress, None, Document | None]:
     """Make packs, train, and write the model folder; what it stopped at is gone on with.
+
+    Of several processes that torchrun started, the first writes the model; the others return None.
 
     Raises:
         As `pfa_core.pretrain.pretrain` and `pfa_core.models.save_model`.
     """
     usable, unpacked = yield from packed(videos, config.pack, work=work)
     trained = yield from recipe(usable, config=config, folder=work, seed=seed, device=device)
+    if not leads():
+        return None
     refused = {one.name for one in trained.left_out}
     lineage = Lineage(
         items_sha256=tuple(sorted(one.pack.video_sha256 for one in usable if one.name not in refused)),
@@ -107,7 +112,8 @@ def packed(
             pairs=max(0, num_frames - 1),
         )  # fmt: skip
     (work / "packs").mkdir(parents=True, exist_ok=True)
-    refused = yield from pack_all(list(tasks.values()), processes=num_processes(config, len(tasks)))
+    processes = num_processes(config, len(tasks)) if leads_here() else 1
+    refused = yield from pack_all(list(tasks.values()), processes=processes)
     left_out += [LeftOut(name=name, code=why.code, message=why.message) for name, why in refused.items()]
     usable = [
         PretrainVideo(name=task.name, pack=Pack.open(task.folder, verify=False))

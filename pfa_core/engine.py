@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pfa_core.best import Goal
 from pfa_core.config.net import LearnConfig
 from pfa_core.devices import device_of, moved, placed
-from pfa_core.errors import ConfigInvalid
+from pfa_core.errors import CheckpointMismatch, ConfigInvalid
 from pfa_core.history import Row
 from pfa_core.prefetch import ONE_AHEAD, Prefetch, prefetched
 from pfa_core.progress import Progress
@@ -88,7 +88,7 @@ def train(
     Raises:
         ConfigInvalid: `learn` asks for the best weights, and there is no goal.
         TrainingDiverged: the loss is not finite; the weights are those before that step.
-        CheckpointMismatch, CheckpointDamaged: see `load_checkpoint`.
+        CheckpointMismatch, CheckpointDamaged: see `load_checkpoint`; CheckpointMismatch also where `ranks` differ.
     """
     if goal is None and (learn.returns_best or learn.patience is not None):
         raise ConfigInvalid(
@@ -105,6 +105,11 @@ def train(
         rank=ranks.rank,
     )
     records = Records(run, learn, folder, config_sha256=config_sha256, validate=validate, draw=draw, leads=ranks.leads)
+    if not ranks.agree(f"{run.step} {config_sha256}"):
+        raise CheckpointMismatch(
+            "The processes that are to train together do not begin alike: on every machine the working folder must be"
+            " the same shared one, and so must the videos, the configuration and the seed."
+        )
     watch = Stopwatch(time.perf_counter)
 
     def fetch(step: int) -> B:

@@ -27,8 +27,9 @@ from pfa_core.prefetch import plan
 from pfa_core.pretext import pretext_test
 from pfa_core.progress import Progress, run_to_end
 from pfa_core.rank_group import run_ranks
-from pfa_core.ranks import ALONE, Ranks, under_torchrun
+from pfa_core.ranks import ALONE, Ranks
 from pfa_core.records import Draw
+from pfa_core.torchrun import joined, under_torchrun
 from pfa_core.triplets import TripletBatch
 from pfa_core.zoom import zoom_in
 
@@ -71,7 +72,7 @@ def pretrain(
             checkpoint, unless there is dropout, `colours` or `zoom`: each process draws its own.
 
     Raises:
-        RankLost: one of several processes died.
+        RankLost: one of several processes died; under torchrun also: one was asked to stop.
         NoUsableVideos: fewer than two videos are long enough and move.
         ConfigInvalid: a pack was made with another flow bound or working size than `config.pack` says.
         TrainingDiverged, CheckpointMismatch, CheckpointDamaged: see `engine.train`.
@@ -84,7 +85,7 @@ def pretrain(
         _learn, videos=videos, config=config, folder=folder, seed=seed, processes=processes, cache_bytes=cache_bytes
     )
     if under_torchrun():
-        return (yield from recipe(Ranks.join_torchrun(device, count=processes), device=device))
+        return (yield from joined(partial(recipe, device=device), count=processes, device=device))
     if processes == 1:
         return (yield from recipe(ALONE, device=device))
     yield from run_ranks(partial(recipe, device=device), count=processes, device=device)

@@ -113,6 +113,14 @@ class Ranks:
         whole = loss + (told[0] - loss.detach()).to(loss.dtype)
         return whole, dict(zip(figures, told[1:-1], strict=True))
 
+    def agree(self, what: str) -> bool:
+        """Whether all of them say the same; all must ask."""
+        if self.count == 1:
+            return True
+        said: list[str] = [""] * self.count
+        distributed.all_gather_object(said, what)
+        return len(set(said)) == 1
+
     def from_leader(self, measure: Callable[[], Mapping[str, float]]) -> Mapping[str, float]:
         """What `measure` returns on rank 0, on every rank; the others wait for it."""
         if self.count == 1:
@@ -130,11 +138,6 @@ class Ranks:
 
 ALONE = Ranks()
 """One process, as ever."""
-
-
-def under_torchrun() -> bool:
-    """Whether torchrun started this process as one of several."""
-    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def devices_for(name: str, count: int) -> list[torch.device]:

@@ -29,6 +29,16 @@ BUSY_TIMEOUT_MS = 10_000
 _NO_SPACE = ("database or disk is full", "No space left on device")
 """What SQLite and PostgreSQL say. It stays StoreUnavailable, which workers wait for: jobs go on once there is space."""
 
+_CONNECT = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+}
+"""libpq's, in seconds but for the last, in milliseconds. A server that was cut off is given up after 20 s; the kernel
+alone would wait for a quarter of an hour."""
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_KEY = 0x70666131
 """PostgreSQL advisory lock that a migrating process holds; any constant does ("pfa1")."""
@@ -41,9 +51,7 @@ def make_engine(url: str) -> Engine:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
-    return sqlalchemy.create_engine(
-        parsed, pool_pre_ping=True, json_serializer=to_json, connect_args={"connect_timeout": 5}
-    )
+    return sqlalchemy.create_engine(parsed, pool_pre_ping=True, json_serializer=to_json, connect_args=_CONNECT)
 
 
 def _sqlite(url: URL) -> Engine:

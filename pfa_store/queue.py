@@ -6,6 +6,7 @@ long one, so it is off.
 """
 
 import logging
+import socket
 from typing import Any
 
 from celery import Celery
@@ -27,6 +28,15 @@ _PATIENCE_S = 1.0
 
 _ONE_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
 """At once. Without this Kombu waits two seconds between attempts; with 0 retries it never stops."""
+
+_GIVE_UP = {
+    socket.TCP_KEEPIDLE: 10,
+    socket.TCP_KEEPINTVL: 5,
+    socket.TCP_KEEPCNT: 2,
+    socket.TCP_USER_TIMEOUT: 20_000,
+}
+"""Seconds, tries, milliseconds: a worker that was cut off gives its connection up after 20 s and makes a new one. The
+kernel alone would keep it for hours, and the worker would hear no bell."""
 
 _UNREACHABLE = (KombuError, OperationalError, RedisError, OSError)
 """What Kombu and its Redis client raise when the broker does not answer."""
@@ -52,7 +62,7 @@ def make_celery(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={"socket_keepalive": True},
+        broker_transport_options={"socket_keepalive": True, "socket_keepalive_options": _GIVE_UP},
     )
     return app
 

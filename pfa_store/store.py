@@ -1,6 +1,5 @@
 """Everything that outlives a process, behind one object."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
@@ -9,6 +8,7 @@ from pfa_core.errors import PfaError
 from pfa_store.cache import Cache
 from pfa_store.changes import Changes
 from pfa_store.chores import Chores
+from pfa_store.clock import clock_of
 from pfa_store.collections import Collections
 from pfa_store.database import Sessions, check_known, make_engine, upgrade
 from pfa_store.datasets import Datasets
@@ -75,11 +75,11 @@ class Store:
         cls,
         settings: Settings,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         migrate: bool = True,
         for_job: bool = False,
     ) -> Self:
-        """Open the store, making folders and bringing tables up to date (`migrate`) first.
+        """Open the store, making folders and bringing tables up to date (`migrate`) first. `clock`: None: `clock_of`.
 
         `for_job`: for the process of one job, which waits for an object store that is away, and uses until its end the
         files that it asked for.
@@ -98,6 +98,7 @@ class Store:
                 engine.dispose()
                 raise
         sessions = Sessions(engine)
+        clock = clock_of(engine) if clock is None else clock
         images = Images(files, settings)
         videos = Videos(sessions, files, settings, clock)
         quota = Quota(sessions, settings.quota_bytes)

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> None:
     worker_shutting_down.connect(pass_on, weak=False)
     app = make_app(Settings(), worker_id=worker_id)
     app.worker_main([
-        "--quiet", "worker", f"--queues={queue}", f"--hostname={queue}-{worker_pid}@%h",
+        "--quiet", "worker", f"--queues={queue}", f"--hostname={queue}-{worker_id}@%h",
         "--pool=prefork", "--concurrency=1", "--loglevel=WARNING", "--without-gossip", "--without-mingle",
     ])  # fmt: skip
 

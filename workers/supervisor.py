@@ -23,6 +23,7 @@ from pfa_store.store import Store
 from pfa_store.tuning import TUNING
 from workers.batch_size import smaller_batch
 from workers.helping import help_with
+from workers.lease_guard import LeaseGuard
 from workers.mirroring import Mirroring
 from workers.outcome import STOPPED, Outcome
 from workers.process import ChildProcess
@@ -121,6 +122,7 @@ class Supervisor:
         self._mirroring = Mirroring(store, job)
         self._watch = StallWatch(store.settings.stall_s, time.monotonic)
         self._stalled = False
+        self._outlived = False
 
     def run(self) -> None:
         """Start the runner, watch it, and record what came of it."""
@@ -147,11 +149,13 @@ class Supervisor:
     def _watch_over(self, process: ChildProcess) -> None:
         """Until the end of the process, and of the attempt. Raises: LostLease: the process was killed."""
         try:
-            while not process.wait(POLL_S):
-                self._look(process)
+            with LeaseGuard(self._lease_ends_s, process.kill) as guard:
+                while not process.wait(POLL_S):
+                    self._look(process)
         except BaseException:
             process.end()
             raise
+        self._outlived = guard.struck
         status = process.end()
         self._mirroring.push(self._wait, given_up=lambda: self._stop.is_set)
         self._settle(status)
@@ -160,6 +164,9 @@ class Supervisor:
         """For a moment, while there is no process to watch. Raises: LostLease."""
         time.sleep(POLL_S)
         self._renewed()
+
+    def _lease_ends_s(self) -> float:
+        return self._beaten_s + self._settings.lease_s
 
     def _start(self) -> ChildProcess:
         with disk_errors():
@@ -204,7 +211,7 @@ class Supervisor:
             else:
                 job = self._store.jobs.get(self._job.id)
         except StoreUnavailable as error:
-            if now - self._beaten_s >= self._settings.lease_s:
+            if now >= self._lease_ends_s():
                 raise LostLease(f"The lease of job {self._job.id} ran out while the database was away.") from error
             self._watch.forgive()
             return None
@@ -227,7 +234,7 @@ class Supervisor:
         """Record the end of the attempt, now that its process is gone."""
         out = self._store.files.job_out(self._job.id, self._job.token)
         outcome = Outcome.read(out)
-        deadline_s = self._beaten_s + self._settings.lease_s
+        deadline_s = self._lease_ends_s()
         while True:
             try:
                 self._record(exit_status, outcome)
@@ -259,6 +266,8 @@ class Supervisor:
             jobs.finish_pause(job)
         elif self._stalled:
             jobs.hand_back(job, f"it made no progress for {self._settings.stall_s:g} s; its log has its stacks")
+        elif self._outlived:
+            jobs.hand_back(job, "the database was out of reach for as long as its lease lasts")
         elif self._stop.is_set or exit_status == STOPPED:
             jobs.hand_back(job, "its worker was shut down", counts=False)
         else:

@@ -92,10 +92,16 @@ def _workers(engine: Engine, settings: Settings) -> Iterator[Finding]:
         else:
             remedy = f"Start one: pfa worker --queue {queue}; `pfa up` starts all. Until then jobs wait."
             yield warning(f"{queue} workers", "none is there", remedy=remedy)
+    hosts = sorted({each.host for each in found if each.status != "lost"})
+    if engine.dialect.name == "sqlite" and len(hosts) > 1:
+        remedy = (
+            "If they are machines, use PostgreSQL (PFA_DATABASE_URL): SQLite's journal does not work over a network."
+        )
+        yield warning("several hosts", f"{', '.join(hosts)} share a SQLite file", remedy=remedy)
     for each in found:
         if each.status == "lost":
             says = f"{each.queue} worker on {each.host} ({each.pid}) is silent for {now_s - each.seen_s:.0f} s"
             yield warning("lost worker", says, remedy="Its job is taken over by itself. See why it went: its log.")
         elif each.seen_s > now_s + settings.lease_s:
             says = f"{each.host} was seen {each.seen_s - now_s:.0f} s in the future"
-            yield broken("worker's clock", says, remedy="Set the clocks of all machines by NTP: leases go by them.")
+            yield broken("worker's clock", says, remedy="Set the clocks of all machines by NTP.")

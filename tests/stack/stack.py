@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,28 @@ _ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
-    port: int
+class Containers:
+    """Those of some compose files."""
+
+    project: str
+    files: tuple[str, ...] = ("docker-compose.yml",)
+    """From the root of the repository."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the files read from the shell."""
 
     def compose(self, *arguments: str, timeout_s: float = 600) -> str:
         """What `docker compose` says; it must succeed."""
         done = subprocess.run(
-            ["docker", "compose", "--project-name", PROJECT, *arguments],
+            [
+                "docker",
+                "compose",
+                "--project-name",
+                self.project,
+                *(part for name in self.files for part in ("--file", name)),
+                *arguments,
+            ],
             cwd=_ROOT,
-            env={**os.environ, "PFA_PUBLISH": f"127.0.0.1:{self.port}"},
+            env={**os.environ, **self.variables},
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -44,25 +57,36 @@ class Stack:
         one: dict[str, Any] = json.loads(found.stdout)[0]
         return one
 
+    def engine(self, *arguments: str) -> str:
+        """What `docker` itself says; it must succeed."""
+        return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout
+
     def crash(self, service: str) -> None:
         """SIGKILL its first process, as the kernel does when memory is short, and wait until it is back."""
         before = self.inspect(service)["State"]["Pid"]
         os.kill(before, signal.SIGKILL)
         wait_for(lambda: self._is_up(service, other_than=before), what=f"{service} after its crash", timeout_s=180)
 
-    def wait_until_healthy(self) -> None:
-        for service in SERVICES:
-            wait_for(lambda service=service: self._is_up(service), what=f"a healthy {service}", timeout_s=240)  # type: ignore[misc]  # bound
+    def wait_until_healthy(self, *services: str) -> None:
+        for service in services:
+            wait_for(lambda service=service: self._is_up(service), what=f"a healthy {service}", timeout_s=600)  # type: ignore[misc]  # bound
 
     def _is_up(self, service: str, *, other_than: int = 0) -> bool:
         state = self.inspect(service)["State"]
         return state["Status"] == "running" and state["Pid"] != other_than and state["Health"]["Status"] == "healthy"
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack(Containers):
+    """The whole service."""
+
+    project: str = PROJECT
+
     def http(self) -> httpx.Client:
         """A client with the admin key, which the API wrote into the data volume."""
         key = self.compose("exec", "-T", "api", "cat", "/data/admin.key").strip()
         return httpx.Client(
-            base_url=f"http://127.0.0.1:{self.port}",
+            base_url=f"http://{self.variables['PFA_PUBLISH']}",
             headers={"Authorization": f"Bearer {key}"},
             timeout=httpx.Timeout(120),
             transport=httpx.HTTPTransport(retries=3),

@@ -5,14 +5,13 @@ The tests build on each other, in their order.
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pfa_core.synthetic import ClipSet, SceneConfig, make_clip_set, make_pose_images
-from tests.e2e.conftest import free_port
+from pfa_core.synthetic import ClipSet, make_pose_images
 from tests.stack.stack import SERVICES, Stack, finished, job_at
 from tests.waiting import wait_for
 
@@ -20,28 +19,6 @@ NET = {"width": 0.0625, "crop_px": 64}
 LEARN = {"batch_size": 8, "validate_every_steps": 500, "checkpoint_every_steps": 50}
 STEPS = 6000
 """Enough to be under way through every crash."""
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """Built and started with nothing configured; afterwards nothing of it is left but the image."""
-    made = Stack(port=free_port())
-    made.compose("down", "--volumes")
-    try:
-        made.compose("up", "--build", "--detach", timeout_s=1800)
-        made.wait_until_healthy()
-        yield made
-    finally:
-        made.compose("down", "--volumes")
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> ClipSet:
-    """12 clips: 4 people, one of them held out, three actions."""
-    return make_clip_set(
-        tmp_path_factory.mktemp("clips"), num_actors=4, seed=5, config=SceneConfig(num_frames=20),
-        actions=("walk", "wave_both", "squat"),
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +100,7 @@ def test_a_pose_is_predicted_and_nothing_is_lost_by_down_and_up(stack: Stack, im
         before = what_there_is(http, image)
     stack.compose("down")
     stack.compose("up", "--detach")
-    stack.wait_until_healthy()
+    stack.wait_until_healthy(*SERVICES)
     with stack.http() as http:
         assert what_there_is(http, image) == before
 

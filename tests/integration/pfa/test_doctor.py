@@ -28,6 +28,7 @@ from pfa.doctor.finding import Finding, examined, ok
 from pfa.doctor.folder import data_folder
 from pfa.doctor.port import port
 from pfa_store.settings import Settings
+from pfa_store.specs import QUEUES
 from pfa_store.store import Store
 from tests.integration import broker as brokers
 
@@ -176,6 +177,19 @@ def test_looking_makes_nothing(tmp_path: Path) -> None:
     assert [each.verdict for each in database(fresh)] == ["ok"]
     assert {each.verdict for each in data_folder(fresh)} <= {"ok", "warning"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_hosts_want_postgresql(settings: Settings) -> None:
+    store = Store.open(settings)
+    for queue in QUEUES:
+        store.workers.enter(queue, host="here", pid=7, version="0")
+    assert "several hosts" not in {each.check for each in database(settings)}
+    store.workers.enter("flow", host="there", pid=7, version="0")
+    assert len(store.workers.list()) == 3, "equal process ids of two hosts are two workers"
+    found = only(database(settings), "several hosts")
+    assert found.verdict == "warning"
+    assert "here, there" in found.says
+    store.close()
 
 
 def test_workers_are_told_with_their_last_sign(settings: Settings) -> None:

@@ -43,7 +43,7 @@ class Service:
 def processes_of(settings: Settings, needle: str = "") -> dict[int, str]:
     """Command lines by pid, of all processes that were started for these settings and whose command holds `needle`."""
     found = {}
-    mark = f"PFA_DATA_DIR={settings.data_dir}\0".encode()
+    marks = (f"PFA_DATA_DIR={settings.data_dir}\0".encode(), f"PFA_BROKER_URL={settings.broker_url}\0".encode())
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             try:
@@ -52,6 +52,6 @@ def processes_of(settings: Settings, needle: str = "") -> dict[int, str]:
                 gone = (folder / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
             except OSError:
                 continue
-            if mark in environment and needle in command and not gone:
+            if all(mark in environment for mark in marks) and needle in command and not gone:
                 found[int(folder.name)] = command
     return found
