@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 VIDEOS ?=
 OUT ?= demo-report
 ROUNDS ?= 4
+TEST_PROCESSES ?= 2
 
 .PHONY: setup demo test e2e chaos stack check fmt bench up lock image clean
 
@@ -22,7 +23,7 @@ demo: setup
 	$(BIN)/pfa demo --out $(OUT) $(if $(VIDEOS),--videos $(VIDEOS))
 
 test: setup
-	$(BIN)/python -m pytest tests/unit tests/integration
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile tests/unit tests/integration
 
 e2e: setup
 	$(BIN)/python -m pytest tests/e2e

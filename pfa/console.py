@@ -1,11 +1,14 @@
 """What every command of `pfa` does alike: print, read the settings, and fail with a message."""
 
+import os
+import sys
 from collections.abc import Callable
 from typing import NoReturn
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.table import Column
 from rich.text import Text
 
 from pfa_core.errors import PfaError
@@ -15,8 +18,16 @@ FAILED, UNREACHABLE, STOPPED = 1, 3, 130
 """Exit statuses beside 0, and 2 for a command line that does not parse: it cannot be done; the service does not answer;
 Ctrl-C."""
 
-out = Console(soft_wrap=True)
+NOT_NARROW = 200
+"""Where output goes to a file or another program, a line has this many columns unless COLUMNS says otherwise."""
+
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else NOT_NARROW)
 err = Console(stderr=True, soft_wrap=True)
+
+
+def id_column() -> Column:
+    """Ids are there to be copied: however narrow the terminal, they stay whole."""
+    return Column("id", no_wrap=True, min_width=36)
 
 
 def load_settings() -> Settings:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pfa.console import announce, out
+from pfa.console import announce, id_column, out
 from pfa.remote import HERE, AsJson, Key, Limit, Sure, Url, agreed, print_json, talking
 
 datasets_app = typer.Typer(no_args_is_help=True, help="Data sets of a service.")
@@ -23,7 +23,7 @@ def list_datasets(*, limit: Limit = 50, as_json: AsJson = False, url: Url = HERE
     if as_json:
         print_json(found)
         return
-    table = Table("id", "name", "kind", "items", "joints", "created")
+    table = Table(id_column(), "name", "kind", "items", "joints", "created")
     for each in found:
         joints = str(len(each.joint_names)) if each.joint_names else ""
         table.add_row(each.id, each.name, each.kind, str(each.num_items), joints, each.created[:19])

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pfa.console import FAILED, out
+from pfa.console import FAILED, id_column, out
 from pfa.remote import HERE, AsJson, Key, Limit, Url, print_json, talking
 from pfa_client import Job
 
@@ -30,7 +30,7 @@ def list_jobs(
     if as_json:
         print_json(found)
         return
-    table = Table("id", "kind", "status", "phase", "step", "left", "priority", "created")
+    table = Table(id_column(), "kind", "status", "phase", "step", "left", "priority", "created")
     for job in found:
         step = f"{job.progress.step}/{job.progress.total}" if job.progress.total else str(job.progress.step)
         table.add_row(job.id, job.kind, job.status, job.phase, step, _left(job), str(job.priority), job.created[:19])

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
-from pfa.console import fail, load_settings, out
+from pfa.console import fail, id_column, load_settings, out
 from pfa_core.errors import PfaError
 from pfa_store.keys import Key, Keys
 
@@ -57,7 +57,7 @@ def list_keys(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps([_plain(key) for key in found]))
         return
-    table = Table(Column("id", no_wrap=True, min_width=36), "name", "scopes", "created", "revoked")
+    table = Table(id_column(), "name", "scopes", "created", "revoked")
     for key in found:
         plain = _plain(key)
         table.add_row(key.id, Text(key.name), ", ".join(key.scopes), str(plain["created"]), str(plain["revoked"] or ""))

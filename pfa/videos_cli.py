@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pfa.console import FAILED, announce, fail, out
+from pfa.console import FAILED, announce, fail, id_column, out
 from pfa.files_below import VIDEO_SUFFIXES, below
 from pfa.remote import HERE, AsJson, Key, Limit, Sure, Url, agreed, print_json, talking, told_bytes
 from pfa_client import Client, ProblemError, Video
@@ -23,7 +23,7 @@ def list_videos(*, limit: Limit = 50, as_json: AsJson = False, url: Url = HERE, 
     if as_json:
         print_json(found)
         return
-    table = Table("id", "file", "size", "frames", "seconds", "MiB", "created")
+    table = Table(id_column(), "file", "size", "frames", "seconds", "MiB", "created")
     for each in found:
         size, mib = f"{each.width_px}x{each.height_px}", f"{each.num_bytes / 2**20:.1f}"
         seconds = f"{each.duration_s:.1f}"

@@ -19,7 +19,7 @@ def test_two_processes_survive_a_shutdown_and_a_killed_runner_and_publish_one_mo
     store: Store, service: Service
 ) -> None:
     service.start()
-    job = training(store, steps=150, devices=2)
+    job = training(store, steps=500, devices=2)
     store.queue.ring(job)
     seen = trained_steps(store, job, at_least=5)
     (runner,) = service.processes("workers.runner")
