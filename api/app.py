@@ -18,6 +18,7 @@ from api.limits import BodyLimit
 from api.metrics import CountRequests, Metrics
 from api.rates import Rates
 from api.recall import Recall
+from api.request_log import RequestLog
 from api.routers import (
     collection_items,
     collections,
@@ -98,6 +99,7 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
     app.add_middleware(TusHeaders)
     app.add_middleware(CountRequests, metrics=metrics)
     app.add_middleware(Account, audit=AuditLog(opened.files))
+    app.add_middleware(RequestLog, access=settings.log_format == "json")
     return app
 
 

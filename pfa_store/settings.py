@@ -29,6 +29,13 @@ class Settings(BaseSettings):
         default="", description="Folder of files, each the value of the setting that it is named like; empty: none"
     )
 
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="What logs are: lines for people, or a JSON object a line, with access lines"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level that is logged"
+    )
+
     max_upload_bytes: int = Field(default=2 * 2**30, gt=0, description="Largest body of one request, bytes")
     max_video_bytes: int = Field(default=2 * 2**30, gt=0, description="Largest video, bytes")
     max_image_bytes: int = Field(default=64 * 2**20, gt=0, description="Largest image, bytes")

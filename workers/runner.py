@@ -16,8 +16,10 @@ from importlib import import_module
 from pfa_core.errors import PfaError, RankLost
 from pfa_core.lifeline import die_with
 from pfa_core.progress import Progress
+from pfa_store import logs
 from pfa_store.database import locked
 from pfa_store.errors import LostLease, StoreUnavailable
+from pfa_store.job_origin import fields_of
 from pfa_store.settings import Settings
 from pfa_store.specs import JobKind
 from pfa_store.store import Store
@@ -53,11 +55,13 @@ def main(arguments: Sequence[str]) -> int:
     faulthandler.enable()  # what crashes leaves its stacks in the log, and so does
     faulthandler.register(signal.SIGUSR1)  # what hangs, once its supervisor asks for them
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the whole service; the supervisor passes it on
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    store = Store.open(Settings(), migrate=False)
+    settings = Settings()
+    logs.configure(settings, role="runner")
+    store = Store.open(settings, migrate=False)
     job = store.jobs.get(job_id)
     if job.token != int(token) or not job.held:
         return NOT_OURS
+    logs.bind(**fields_of(job, store.jobs.origin(job.id)))
     work = Work(job=job, store=store)
     logger.info("attempt %d of job %s (%s) begins", job.attempt, job.id, job.kind)
     try:

@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 
 from pfa_core.errors import OutOfMemory
+from pfa_store import logs
 from pfa_store.errors import DiskFull, JobNotFound, LostLease, StoreUnavailable
 from pfa_store.files import disk_errors
 from pfa_store.job_log import JobLog
+from pfa_store.job_origin import fields_of
 from pfa_store.job_record import Job
 from pfa_store.job_states import STOPPING
 from pfa_store.settings import Settings
@@ -55,7 +57,7 @@ def run_job(job_id: str, store: Store, worker_id: str | None = None) -> None:
             return
         job = None if stop.is_set else store.jobs.claim_next(queue, f"{socket.gethostname()}:{os.getpid()}")
         if job is not None:
-            with _listed(store, worker_id, job.id):
+            with _listed(store, worker_id, job.id), logs.bound(**fields_of(job, _origin(store, job.id))):
                 Supervisor(store, job, stop).run()
 
 
@@ -67,6 +69,13 @@ def help_job(job_id: str, store: Store, worker_id: str | None = None) -> None:
     """
     with told_to_stop() as stop, _listed(store, worker_id, job_id):
         help_with(job_id, store, environment_of(store.settings), lambda: stop.is_set)
+
+
+def _origin(store: Store, job_id: str) -> Mapping[str, str]:
+    """Who asked for the job; no job depends on that."""
+    with contextlib.suppress(StoreUnavailable):
+        return store.jobs.origin(job_id)
+    return {}
 
 
 @contextlib.contextmanager
