@@ -20,8 +20,8 @@ from pfa_store.settings import Settings
 
 OURS = ("__main__", "api", "pfa", "pfa_core", "pfa_store", "uvicorn", "workers")
 """Loggers that follow PFA_LOG_LEVEL; all others, which are libraries', tell warnings at most."""
-SILENT = ("opentelemetry.exporter", "opentelemetry.exporter.otlp.proto.http.trace_exporter")
-"""A collector that is away is told once, by `pfa_store/traces`."""
+SILENT = ("opentelemetry.exporter",)
+"""A collector that is away is told once, by `pfa_store/trace_export`."""
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 _BOUND: ContextVar[Mapping[str, object]] = ContextVar("pfa_log_fields")

@@ -4,6 +4,7 @@ What should not be seen in a list of processes can be in a file instead: `PFA_SE
 named like its variable (`pfa_database_url`). The environment wins.
 """
 
+import importlib.util
 import ipaddress
 import os
 from pathlib import Path
@@ -34,6 +35,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe level that is logged"
+    )
+    traces_endpoint: str = Field(
+        default="", description="OTLP/HTTP collector that gets traces, such as `http://collector:4318`; empty: none"
     )
 
     max_upload_bytes: int = Field(default=2 * 2**30, gt=0, description="Largest body of one request, bytes")
@@ -145,6 +149,15 @@ class Settings(BaseSettings):
         if folder and not Path(folder).is_dir():
             raise ValueError(f"there is no folder {folder}")
         return folder
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _can_be_sent(cls, endpoint: str) -> str:
+        if endpoint and not endpoint.startswith(("http://", "https://")):
+            raise ValueError("an address that begins with http:// or https:// is needed")
+        if endpoint and importlib.util.find_spec("opentelemetry.sdk") is None:
+            raise ValueError("traces need packages of their own: pip install 'pfa[traces]'")
+        return endpoint
 
     @model_validator(mode="after")
     def _auth_off_is_local(self) -> Self:

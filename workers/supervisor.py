@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from types import FrameType
+from typing import Any
 
 from pfa_core.errors import OutOfMemory
 from pfa_store import logs
@@ -22,7 +23,9 @@ from pfa_store.job_record import Job
 from pfa_store.job_states import STOPPING
 from pfa_store.settings import Settings
 from pfa_store.store import Store
+from pfa_store.traces import traceparent_of
 from pfa_store.tuning import TUNING
+from workers.attempt_span import attempt_span
 from workers.batch_size import smaller_batch
 from workers.helping import help_with
 from workers.outcome import STOPPED, Outcome
@@ -57,8 +60,14 @@ def run_job(job_id: str, store: Store, worker_id: str | None = None) -> None:
             return
         job = None if stop.is_set else store.jobs.claim_next(queue, f"{socket.gethostname()}:{os.getpid()}")
         if job is not None:
-            with _listed(store, worker_id, job.id), logs.bound(**fields_of(job, _origin(store, job.id))):
-                Supervisor(store, job, stop).run()
+            origin = _origin(store, job.id)
+            with (
+                _listed(store, worker_id, job.id),
+                logs.bound(**fields_of(job, origin)),
+                attempt_span(store.settings, job, origin) as span,
+            ):
+                status = Supervisor(store, job, stop).run(traceparent_of(span))
+                span.set_attribute("pfa.status", status)
 
 
 def help_job(job_id: str, store: Store, worker_id: str | None = None) -> None:
@@ -129,29 +138,32 @@ class Supervisor:
         self._watch = StallWatch(store.settings.stall_s, time.monotonic)
         self._stalled = False
 
-    def run(self) -> None:
-        """Start the runner, watch it, and record what came of it."""
-        process = self._start()
+    def run(self, traceparent: str | None = None) -> str:
+        """Start the runner, watch it, and record what came of it; returns the job's status then.
+
+        traceparent: of the span that the runner's are in.
+        """
+        process = self._start(traceparent)
         try:
             while not process.wait(POLL_S):
                 self._look(process)
         except LostLease as lost:
             logger.warning("%s Its process is killed.", lost)
             process.end()
-            return
+            return "lost"
         except BaseException:
             process.end()
             raise
-        self._settle(process.end())
+        return self._settle(process.end())
 
-    def _start(self) -> ChildProcess:
+    def _start(self, traceparent: str | None) -> ChildProcess:
         with disk_errors():
             self._log.path.parent.mkdir(parents=True, exist_ok=True)
             output = self._log.path.open("ab")
         with output:
             return ChildProcess.start(
                 "workers.runner",
-                [self._job.id, str(self._job.token), str(os.getpid())],
+                [self._job.id, str(self._job.token), str(os.getpid()), *([traceparent] if traceparent else [])],
                 environment=environment_of(self._settings),
                 output=output,
             )
@@ -193,17 +205,18 @@ class Supervisor:
         process.wait(DUMP_S)
         process.kill()
 
-    def _settle(self, exit_status: int) -> None:
-        """Record the end of the attempt, now that its process is gone."""
+    def _settle(self, exit_status: int) -> str:
+        """Record the end of the attempt, now that its process is gone; returns the job's status."""
         out = self._store.files.job_out(self._job.id, self._job.token)
         outcome = Outcome.read(out)
         deadline_s = self._beaten_s + self._settings.lease_s
         while True:
             try:
-                self._record(exit_status, outcome)
+                status: str = self._record(exit_status, outcome).status
                 break
             except LostLease as lost:
                 logger.warning("%s", lost)
+                status = "lost"
                 break
             except StoreUnavailable:
                 if time.monotonic() > deadline_s:
@@ -212,37 +225,39 @@ class Supervisor:
         self._store.files.remove(out)
         if outcome is None or outcome.result is None:
             self._store.files.remove(self._store.files.job_files(self._job.id, self._job.token))
+        return status
 
-    def _record(self, exit_status: int, outcome: Outcome | None) -> None:
+    def _record(self, exit_status: int, outcome: Outcome | None) -> Job:
+        if outcome is not None:
+            return self._record_failure(outcome) if outcome.result is None else self._record_success(outcome.result)
         jobs, job = self._store.jobs, self._job
-        if outcome is not None and outcome.result is not None:
-            jobs.succeed(job, outcome.result)
-            for half in (False, True):  # gigabytes at full width, and nothing will go on from them
-                self._store.files.remove(self._store.files.job_checkpoints(job.id, half_batch=half))
-        elif outcome is not None:
-            self._record_failure(outcome)
-        elif (status := jobs.get(job.id).status) == "cancelling":
-            jobs.finish_cancel(job)
-        elif status == "pausing":
-            jobs.finish_pause(job)
-        elif self._stalled:
-            jobs.hand_back(job, f"it made no progress for {self._settings.stall_s:g} s; its log has its stacks")
-        elif self._stop.is_set or exit_status == STOPPED:
-            jobs.hand_back(job, "its worker was shut down", counts=False)
-        else:
-            jobs.hand_back(job, f"its process ended {_ending(exit_status)}")
+        if (status := jobs.get(job.id).status) == "cancelling":
+            return jobs.finish_cancel(job)
+        if status == "pausing":
+            return jobs.finish_pause(job)
+        if self._stalled:
+            why = f"it made no progress for {self._settings.stall_s:g} s; its log has its stacks"
+            return jobs.hand_back(job, why)
+        if self._stop.is_set or exit_status == STOPPED:
+            return jobs.hand_back(job, "its worker was shut down", counts=False)
+        return jobs.hand_back(job, f"its process ended {_ending(exit_status)}")
 
-    def _record_failure(self, outcome: Outcome) -> None:
+    def _record_success(self, result: Mapping[str, Any]) -> Job:
+        done = self._store.jobs.succeed(self._job, result)
+        for half in (False, True):  # gigabytes at full width, and nothing will go on from them
+            self._store.files.remove(self._store.files.job_checkpoints(self._job.id, half_batch=half))
+        return done
+
+    def _record_failure(self, outcome: Outcome) -> Job:
         """Out of memory is tried once more with half the batch."""
         job, code, message = self._job, outcome.code or "internal", outcome.message or ""
         if code == OutOfMemory.code:
             fewer = smaller_batch(job)
             if fewer is not None:
-                self._store.jobs.halve_batch(job, message, batch_size=fewer)
-                return
+                return self._store.jobs.halve_batch(job, message, batch_size=fewer)
             if job.half_batch:
                 message = f"With half the batch, too: {message}"
-        self._store.jobs.fail(job, code, message)
+        return self._store.jobs.fail(job, code, message)
 
 
 def _ending(exit_status: int) -> str:
