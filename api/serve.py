@@ -85,6 +85,7 @@ def _serve(settings: Settings, store: Store, place: Place | None) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=10,
     )
     server = uvicorn.Server(config) if place is None else HandedServer(config, channel_of(place.channel))

@@ -24,6 +24,10 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on; 0: a free one")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
     broker_url: str = Field(default="", description="Redis or Valkey URL; empty: `pfa up` starts the bundled one")
+    trusted_proxies: str = Field(
+        default="127.0.0.1",
+        description="Addresses or networks, separated by commas, whose X-Forwarded-For and -Proto are believed",
+    )
     auth: Literal["on", "off"] = Field(default="on", description="`off` is accepted only when bound to loopback")
 
     secrets_dir: str = Field(
@@ -149,6 +153,13 @@ class Settings(BaseSettings):
         if folder and not Path(folder).is_dir():
             raise ValueError(f"there is no folder {folder}")
         return folder
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: str) -> str:
+        for proxy in filter(None, (part.strip() for part in proxies.split(","))):
+            ipaddress.ip_network(proxy)
+        return proxies
 
     @field_validator("traces_endpoint")
     @classmethod
