@@ -74,7 +74,7 @@ lock:
 	rm -f docker/requirements.lock docker/sbom.lock  # uv would keep the hashes that are there
 	echo 'pfa-client @ file://$(CURDIR)/client' > build/lock/ours.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --all-extras pyproject.toml --output-file requirements.lock
-	$(COMPILE) --generate-hashes --constraint requirements.lock --extra postgres --extra s3 pyproject.toml \
+	$(COMPILE) --generate-hashes --constraint requirements.lock --extra postgres --extra s3 --extra traces pyproject.toml \
 	  --output-file docker/requirements.lock
 	echo 'cyclonedx-bom==7.5.0' | $(COMPILE) --generate-hashes - --output-file docker/sbom.lock
 

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
+from starlette.concurrency import run_in_threadpool
 
 from api import openapi, problems
 from api.account import Account
@@ -18,6 +20,7 @@ from api.limits import BodyLimit
 from api.metrics import CountRequests, Metrics
 from api.rates import Rates
 from api.recall import Recall
+from api.request_log import WATCHING, RequestLog
 from api.routers import (
     collection_items,
     collections,
@@ -41,6 +44,7 @@ from api.tus import TusHeaders
 from pfa_store.audit import AuditLog
 from pfa_store.settings import Settings
 from pfa_store.store import Store
+from pfa_store.traces import Traces, open_traces
 
 VERSION = "0.1.0"
 
@@ -61,12 +65,13 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
     opened = Store.open(settings) if store is None else store
     metrics = Metrics(process=process)
     buckets = _buckets(metrics.folder)
+    traces = open_traces(settings, role="api")
     rates = Rates(per_minute=settings.rate_limit, burst=settings.rate_burst, buckets=buckets)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         recall = Recall(opened.changes)
-        inference = Inference(settings, opened, metrics, recall)
+        inference = Inference(settings, opened, metrics, recall, traces)
         app.state.services = ServiceSet(
             settings=settings, store=opened, inference=inference, metrics=metrics, rates=rates, recall=recall
         )
@@ -75,6 +80,7 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
         yield
         await inference.close()
         buckets.close()
+        await run_in_threadpool(traces.close)
         if store is None:
             opened.close()
 
@@ -84,6 +90,7 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
         description=DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
+        telemetry=_telemetry(traces),
     )
     problems.install(app)
     openapi.install(app)
@@ -98,7 +105,21 @@ def create_app(settings: Settings, store: Store | None = None, *, process: int =
     app.add_middleware(TusHeaders)
     app.add_middleware(CountRequests, metrics=metrics)
     app.add_middleware(Account, audit=AuditLog(opened.files))
+    app.add_middleware(RequestLog, access=settings.log_format == "json")
     return app
+
+
+def _telemetry(traces: Traces) -> TelemetryConfig:
+    """FastAPI makes a span of each request, where traces are on, and does nothing else of that kind."""
+    return {
+        "tracing": traces.provider is not None,
+        "tracer_provider": traces.provider,
+        "operation_spans": False,
+        "metrics": False,
+        "logs": False,
+        "auto_configure": False,
+        "exclude": lambda scope: scope["path"].startswith(WATCHING),
+    }
 
 
 def _buckets(shared: Path | None) -> Buckets:

@@ -1,5 +1,6 @@
 """Where jobs are handed in: twice the same is one job, the impossible is refused, files become a data set."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,9 +12,12 @@ from api.repeats import once_of
 from api.schemas.videos import LeftOut
 from pfa_core.errors import PfaError
 from pfa_store.idempotency import Once
+from pfa_store.job_origin import origin_here
 from pfa_store.job_record import Job
 from pfa_store.specs import JobKind, Spec, VideosSpec
 from pfa_store.store import Store
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +72,9 @@ def _add(order: Order, spec: Spec, store: Store, once: Once | None, *, left_out:
         key_id=order.key_id,
         once=once,
         left_out=[{"video": None, **entry.model_dump()} for entry in left_out],
+        origin=origin_here(),
     )
+    logger.info("job %s (%s) was made", job.id, job.kind, extra={"fields": {"job_id": job.id, "kind": job.kind}})
     store.queue.ring(job)
     return job
 

@@ -6,19 +6,17 @@ whichever is asked tells the sum of all.
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import CLIENT_GONE
-from pfa_store.garbage.piece import KINDS
-from pfa_store.specs import QUEUES
-from pfa_store.workers import WORKER_STATUSES, Worker
+from api.standing import Standing, families_of
 
 _LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 _PASS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -77,8 +75,7 @@ class Metrics:
         self.processes.set(1)
         for outcome in ("loaded", "failed", "refused", "dropped"):
             self.model_loads.labels(outcome)
-        self._workers: Sequence[Worker] = ()
-        self._removed: Mapping[str, Mapping[str, int]] = {}
+        self._told: Sequence[Metric] = ()
 
     def passed(self, answers: Sequence[Answered]) -> None:
         """Count a forward pass by the answers that it gave."""
@@ -98,13 +95,9 @@ class Metrics:
         if outcome == "loaded":
             self.model_load_s.observe(seconds)
 
-    def count_workers(self, workers: Sequence[Worker]) -> None:
-        """Set what is told of workers."""
-        self._workers = workers
-
-    def count_removed(self, tally: Mapping[str, Mapping[str, int]]) -> None:
-        """Set what is told of retention: `pieces` and `bytes`, by kind."""
-        self._removed = tally
+    def tell(self, standing: Standing) -> None:
+        """Set what is told of the service as a whole; every process would tell the same."""
+        self._told = families_of(standing)
 
     def text(self) -> bytes:
         """Everything, of all processes, in Prometheus' text format."""
@@ -112,7 +105,7 @@ class Metrics:
         if self.folder is not None:
             registry = CollectorRegistry()
             MultiProcessCollector(registry, str(self.folder))  # type: ignore[no-untyped-call]  # has no types
-        return generate_latest(registry) + generate_latest(_Told(self._worker_family(), *self._removed_families()))
+        return generate_latest(registry) + generate_latest(_Told(self._told))
 
     def _counter(self, name: str, told: str, *labels: str) -> Counter:
         return Counter(name, told, labels, registry=self.registry)
@@ -123,31 +116,11 @@ class Metrics:
     def _gauge(self, name: str, told: str) -> Gauge:
         return Gauge(name, told, registry=self.registry, multiprocess_mode="livesum")
 
-    def _worker_family(self) -> Metric:
-        """Of the database, not of a process: every process would tell the same."""
-        family = GaugeMetricFamily("pfa_workers", "Workers that do jobs", labels=["queue", "status"])
-        for queue in QUEUES:
-            for status in WORKER_STATUSES:
-                count = sum(worker.queue == queue and worker.status == status for worker in self._workers)
-                family.add_metric([queue, status], count)
-        return family
-
-    def _removed_families(self) -> Sequence[Metric]:
-        """Of the database, too: whichever worker clears away, it is counted there."""
-        told = {"pieces": "Pieces removed after their time", "bytes": "Bytes removed after their time"}
-        families = []
-        for unit, meaning in told.items():
-            family = CounterMetricFamily(f"pfa_removed_{unit}", meaning, labels=["kind"])
-            for kind in KINDS:
-                family.add_metric([kind], self._removed.get(unit, {}).get(kind, 0))
-            families.append(family)
-        return families
-
 
 class _Told:
     """A registry of what is known already."""
 
-    def __init__(self, *families: Metric) -> None:
+    def __init__(self, families: Sequence[Metric]) -> None:
         self._families = families
 
     def collect(self) -> Iterable[Metric]:

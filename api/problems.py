@@ -24,6 +24,9 @@ MEDIA_TYPE = "application/problem+json"
 CLIENT_GONE = 499
 """nginx's status for a client that hung up before its answer; nobody receives it, the metrics count it."""
 
+REQUEST_ID = "X-Request-ID"
+"""Header of every answer: what the log calls the request (api/request_log)."""
+
 MAX_FAULTS = 100
 """Most faults of one request that its answer names."""
 
@@ -236,10 +239,15 @@ async def _gone(_request: Request, _error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, _error: Exception) -> Response:
-    """A bug of ours. What happened stays in the log (the server writes the traceback)."""
+    """A bug of ours. What happened stays in the log (the server writes the traceback).
+
+    The answer is made outside of api/request_log, so it gets its id here.
+    """
+    request_id = getattr(request.state, "request_id", None)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         code="internal",
         detail="Something unexpected happened in the service; its log tells more. Trying again may help.",
         instance=request.url.path,
+        headers=None if request_id is None else {REQUEST_ID: request_id},
     )

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from api import processes
 from api.handed import HandedServer, channel_of
 from pfa_core.errors import PfaError
+from pfa_store import logs
 from pfa_store.settings import Settings
 from pfa_store.store import Store
 from pfa_store.tuning import TUNING
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{where}{fault['msg'].removeprefix('Value error, ')}", file=sys.stderr)
         return 2
     _restart_with(_environment(settings))
-    _log_to_stderr()
+    logs.configure(settings, role="api")
     try:
         store = Store.open(settings)
         secret = store.keys.ensure_admin() if settings.auth == "on" and place is None else None
@@ -84,6 +85,7 @@ def _serve(settings: Settings, store: Store, place: Place | None) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=10,
     )
     server = uvicorn.Server(config) if place is None else HandedServer(config, channel_of(place.channel))
@@ -97,12 +99,6 @@ def _place(arguments: Sequence[str] | None) -> Place | None:
     parser.add_argument("--channel", type=int, help=argparse.SUPPRESS)
     found = parser.parse_args(arguments)
     return None if found.channel is None else Place(found.process, found.channel)
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("alembic", "faiss", "matplotlib"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _environment(settings: Settings) -> dict[str, str]:

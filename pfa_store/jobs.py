@@ -38,22 +38,23 @@ class Jobs(JobRequests):
         key_id: str | None = None,
         once: Once | None = None,
         left_out: Sequence[Mapping[str, Any]] = (),
+        origin: Mapping[str, str] | None = None,
     ) -> Job:
         """Record a job to be done; ring afterwards (`claim` makes that order safe).
 
         With `once`, the same request gives the same job. `left_out`: what was sent along and could not be used; each
-        becomes an event of the job, as if a worker had left it out.
+        becomes an event of the job, as if a worker had left it out. `origin` (pfa_store/job_origin): who asked.
 
         Raises:
             IdempotencyConflict: the key of `once` was used for another request.
         """
         try:
-            return self._add(kind, spec, key_id=key_id, once=once, left_out=left_out)
+            return self._add(kind, spec, key_id=key_id, once=once, left_out=left_out, origin=origin or {})
         except IntegrityError:
             if once is None:
                 raise
             # The same request came in beside this one.
-            return self._add(kind, spec, key_id=key_id, once=once, left_out=left_out)
+            return self._add(kind, spec, key_id=key_id, once=once, left_out=left_out, origin=origin or {})
 
     def _add(
         self,
@@ -63,6 +64,7 @@ class Jobs(JobRequests):
         key_id: str | None,
         once: Once | None,
         left_out: Sequence[Mapping[str, Any]],
+        origin: Mapping[str, str],
     ) -> Job:
         now = self._clock()
         plain = spec.model_dump(mode="json") if isinstance(spec, Spec) else dict(spec)
@@ -89,7 +91,7 @@ class Jobs(JobRequests):
             )
             session.add(row)
             session.flush()
-            session.add(event(row.id, now, "queued"))
+            session.add(event(row.id, now, "queued", **origin))
             session.add_all(event(row.id, now, "left_out", **entry) for entry in left_out)
             remember(session, once, made=row.id, now_s=now)
             session.flush()
@@ -145,6 +147,12 @@ class Jobs(JobRequests):
         )
         with self._sessions.reading() as session:
             return tuple(record_of(JobEvent, row) for row in session.scalars(statement))
+
+    def origin(self, job_id: str) -> Mapping[str, str]:
+        """What was told of the request that made a job, when it was added; empty where nothing was."""
+        first = select(JobEventRow.data).where(JobEventRow.job_id == job_id, JobEventRow.kind == "queued")
+        with self._sessions.reading() as session:
+            return session.scalars(first.order_by(JobEventRow.id).limit(1)).one_or_none() or {}
 
     def mark_rung(self, job_id: str) -> None:
         """Note that the workers were told of a queued job."""

@@ -24,6 +24,10 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on; 0: a free one")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
     broker_url: str = Field(default="", description="Redis or Valkey URL; empty: `pfa up` starts the bundled one")
+    trusted_proxies: str = Field(
+        default="127.0.0.1",
+        description="Addresses or networks, separated by commas, whose X-Forwarded-For and -Proto are believed",
+    )
     auth: Literal["on", "off"] = Field(default="on", description="`off` is accepted only when bound to loopback")
 
     secrets_dir: str = Field(
@@ -48,6 +52,16 @@ class Settings(BaseSettings):
         default=50 * 2**30,
         gt=0,
         description="With an object store: most bytes of it that this host keeps in its data folder",
+    )
+
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="What logs are: lines for people, or a JSON object a line, with access lines"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level that is logged"
+    )
+    traces_endpoint: str = Field(
+        default="", description="OTLP/HTTP collector that gets traces, such as `http://collector:4318`; empty: none"
     )
 
     max_upload_bytes: int = Field(default=2 * 2**30, gt=0, description="Largest body of one request, bytes")
@@ -201,6 +215,22 @@ class Settings(BaseSettings):
         if url and importlib.util.find_spec("boto3") is None:
             raise ValueError("an object store needs boto3: pip install 'pfa[s3]'")
         return url
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: str) -> str:
+        for proxy in filter(None, (part.strip() for part in proxies.split(","))):
+            ipaddress.ip_network(proxy)
+        return proxies
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _can_be_sent(cls, endpoint: str) -> str:
+        if endpoint and not endpoint.startswith(("http://", "https://")):
+            raise ValueError("an address that begins with http:// or https:// is needed")
+        if endpoint and importlib.util.find_spec("opentelemetry.sdk") is None:
+            raise ValueError("traces need packages of their own: pip install 'pfa[traces]'")
+        return endpoint
 
     @model_validator(mode="after")
     def _auth_off_is_local(self) -> Self:

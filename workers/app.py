@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_shutting_down
+from celery.signals import setup_logging, worker_process_init, worker_shutting_down
 
 from pfa_core.lifeline import die_with
+from pfa_store import logs
 from pfa_store.queue import make_celery
 from pfa_store.settings import Settings
 from workers.process import group_members
@@ -44,7 +45,17 @@ def main(arguments: Sequence[str]) -> None:
 
     worker_process_init.connect(follow, weak=False)
     worker_shutting_down.connect(pass_on, weak=False)
-    app = make_app(Settings(), worker_id=worker_id)
+    settings = Settings()
+
+    def log(**_: object) -> None:
+        """Instead of what Celery would set up: in this process, and again in its pool process."""
+        logs.configure(settings, role=f"worker-{queue}")
+
+    setup_logging.connect(log, weak=False)
+    log()  # Celery tells some things before
+    if settings.log_format == "json":
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # it says goodbye there, past all logging, in plain text
+    app = make_app(settings, worker_id=worker_id)
     app.worker_main([
         "--quiet", "worker", f"--queues={queue}", f"--hostname={queue}-{worker_id}@%h",
         "--pool=prefork", "--concurrency=1", "--loglevel=WARNING", "--without-gossip", "--without-mingle",

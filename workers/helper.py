@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from pfa_core.lifeline import die_with
+from pfa_store import logs
 from pfa_store.settings import Settings
 from pfa_store.store import Store
 from workers.flow_packs import num_processes, pack_config_of, task_of
@@ -27,8 +28,10 @@ def main(arguments: Sequence[str]) -> int:
     stop = StopFlag()
     signal.signal(signal.SIGTERM, stop.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the whole service, which passes it on
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    store = Store.open(Settings(), migrate=False, for_job=True)
+    settings = Settings()
+    logs.configure(settings, role="helper")
+    logs.bind(job_id=job_id)
+    store = Store.open(settings, migrate=False, for_job=True)
     spec = store.jobs.get(job_id).request
     config = pack_config_of(spec)
     tasks = {source.video.id: task_of(store, source.video, config) for source in videos_of(store, spec)}

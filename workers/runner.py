@@ -1,4 +1,4 @@
-"""The process that does a job: `python -m workers.runner JOB_ID TOKEN PARENT_PID`. A supervisor starts and watches it.
+"""Does a job: `python -m workers.runner JOB_ID TOKEN PARENT_PID [TRACEPARENT]`. A supervisor starts and watches it.
 
 torch is imported here, by the handlers, and nowhere else among the workers.
 """
@@ -16,12 +16,16 @@ from importlib import import_module
 from pfa_core.errors import PfaError, RankLost
 from pfa_core.lifeline import die_with
 from pfa_core.progress import Progress
+from pfa_store import logs
 from pfa_store.database import locked
 from pfa_store.errors import LostLease, StoreUnavailable
+from pfa_store.job_origin import fields_of
 from pfa_store.settings import Settings
 from pfa_store.specs import JobKind
 from pfa_store.store import Store
+from pfa_store.traces import traces_of
 from workers.outcome import NOT_OURS, STOPPED, Outcome
+from workers.phase_spans import PhaseSpans
 from workers.reporter import Reporter
 from workers.supervisor import StopFlag
 from workers.work import Handler, JobResult, Work
@@ -46,23 +50,29 @@ class Stopped(Exception):  # not an error: the job was asked to stop and did
 
 def main(arguments: Sequence[str]) -> int:
     """Do the job; returns the exit status."""
-    job_id, token, parent_pid = arguments
+    job_id, token, parent_pid, *traceparent = arguments
     die_with(int(parent_pid))
     stop = StopFlag()
     signal.signal(signal.SIGTERM, stop.set)
     faulthandler.enable()  # what crashes leaves its stacks in the log, and so does
     faulthandler.register(signal.SIGUSR1)  # what hangs, once its supervisor asks for them
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the whole service; the supervisor passes it on
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    store = Store.open(Settings(), migrate=False, for_job=True)
+    settings = Settings()
+    logs.configure(settings, role="runner")
+    store = Store.open(settings, migrate=False, for_job=True)
     job = store.jobs.get(job_id)
     if job.token != int(token) or not job.held:
         return NOT_OURS
+    logs.bind(**fields_of(job, store.jobs.origin(job.id)))
     work = Work(job=job, store=store)
     logger.info("attempt %d of job %s (%s) begins", job.attempt, job.id, job.kind)
     try:
-        with _alone(work):
-            outcome = _outcome_of(work, stop)
+        with (
+            traces_of(settings, role="runner") as traces,
+            contextlib.closing(PhaseSpans(traces, *traceparent)) as spans,
+            _alone(work),
+        ):
+            outcome = _outcome_of(work, stop, spans)
     except Stopped:
         logger.info("stopped as asked")
         return STOPPED
@@ -83,7 +93,7 @@ def _alone(work: Work) -> Iterator[None]:
         yield
 
 
-def _outcome_of(work: Work, stop: StopFlag) -> Outcome:
+def _outcome_of(work: Work, stop: StopFlag, spans: PhaseSpans) -> Outcome:
     """Run the handler. The one broad `except` of the house: a job must not vanish with a traceback.
 
     Raises:
@@ -94,7 +104,7 @@ def _outcome_of(work: Work, stop: StopFlag) -> Outcome:
     """
     try:
         handler: Handler = import_module(HANDLERS[work.job.kind]).handle
-        result = _listen(handler, work, stop)
+        result = _listen(handler, work, stop, spans)
         left = work.store.files.job_files(work.job.id, work.job.token)
         if left.is_dir():
             work.store.files.shelf.publish(left)
@@ -111,7 +121,7 @@ def _outcome_of(work: Work, stop: StopFlag) -> Outcome:
         return Outcome.of(error)
 
 
-def _listen(handler: Handler, work: Work, stop: StopFlag) -> JobResult:
+def _listen(handler: Handler, work: Work, stop: StopFlag, spans: PhaseSpans) -> JobResult:
     """Take the recipe's steps one by one, between which it can be stopped."""
     report = Reporter(partial(work.store.jobs.progress, work.job), time.monotonic)
     with contextlib.closing(handler(work)) as steps:
@@ -124,6 +134,7 @@ def _listen(handler: Handler, work: Work, stop: StopFlag) -> JobResult:
                 steps.close()
                 raise Stopped
             report(progress)
+            spans(progress)
 
 
 if __name__ == "__main__":

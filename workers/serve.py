@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from pfa_store import logs
 from pfa_store.errors import StoreTooNew, StoreUnavailable
 from pfa_store.settings import Settings
 from pfa_store.specs import QUEUES, Queue
@@ -49,8 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     settings = Settings()
     if not settings.broker_url:
         parser.error("PFA_BROKER_URL is not set: name the Redis or Valkey that the API rings through")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logs.configure(settings, role="dispatcher")
     try:
         return serve(settings, [queue for queue in QUEUES if queue in names])
     except (StoreUnavailable, StoreTooNew) as error:
@@ -72,6 +72,7 @@ def serve(settings: Settings, queues: Sequence[Queue]) -> int:
     store = Store.open(settings)
     courier, keeper = Courier(store), Keeper(store)
     workers = [Worker(queue, store) for queue in queues]
+    logger.info("serving %s", ", ".join(queues))
     warming: ChildProcess | None = ChildProcess.start(
         "workers.warm", [str(os.getpid())], environment=environment_of(settings)
     )

@@ -12,16 +12,19 @@ import time
 from collections.abc import Iterator, Mapping
 from types import FrameType
 
-from pfa_core.errors import OutOfMemory
+from pfa_store import logs
 from pfa_store.errors import DiskFull, JobNotFound, LostLease, ObjectDamaged, StoreUnavailable
 from pfa_store.files import disk_errors
 from pfa_store.job_log import JobLog
+from pfa_store.job_origin import fields_of
 from pfa_store.job_record import Job
 from pfa_store.job_states import STOPPING
 from pfa_store.settings import Settings
 from pfa_store.store import Store
+from pfa_store.traces import traceparent_of
 from pfa_store.tuning import TUNING
-from workers.batch_size import smaller_batch
+from workers.attempt_span import attempt_span
+from workers.ending import End, record_end
 from workers.helping import help_with
 from workers.lease_guard import LeaseGuard
 from workers.mirroring import Mirroring
@@ -57,8 +60,14 @@ def run_job(job_id: str, store: Store, worker_id: str | None = None) -> None:
             return
         job = None if stop.is_set else store.jobs.claim_next(queue, f"{socket.gethostname()}:{os.getpid()}")
         if job is not None:
-            with _listed(store, worker_id, job.id):
-                Supervisor(store, job, stop).run()
+            origin = _origin(store, job.id)
+            with (
+                _listed(store, worker_id, job.id),
+                logs.bound(**fields_of(job, origin)),
+                attempt_span(store.settings, job, origin) as span,
+            ):
+                status = Supervisor(store, job, stop).run(traceparent_of(span))
+                span.set_attribute("pfa.status", status)
 
 
 def help_job(job_id: str, store: Store, worker_id: str | None = None) -> None:
@@ -69,6 +78,13 @@ def help_job(job_id: str, store: Store, worker_id: str | None = None) -> None:
     """
     with told_to_stop() as stop, _listed(store, worker_id, job_id):
         help_with(job_id, store, environment_of(store.settings), lambda: stop.is_set)
+
+
+def _origin(store: Store, job_id: str) -> Mapping[str, str]:
+    """Who asked for the job; no job depends on that."""
+    with contextlib.suppress(StoreUnavailable):
+        return store.jobs.origin(job_id)
+    return {}
 
 
 @contextlib.contextmanager
@@ -124,30 +140,36 @@ class Supervisor:
         self._stalled = False
         self._outlived = False
 
-    def run(self) -> None:
-        """Start the runner, watch it, and record what came of it."""
+    def run(self, traceparent: str | None = None) -> str:
+        """Start the runner, watch it, and record what came of it; returns the job's status then.
+
+        traceparent: of the span that the runner's are in.
+        """
         try:
-            if self._prepare():
-                self._watch_over(self._start())
+            return self._prepare() or self._watch_over(self._start(traceparent))
         except LostLease as lost:
             logger.warning("%s", lost)
+            return "lost"
         finally:
             self._mirroring.close()
 
-    def _prepare(self) -> bool:
-        """Have here what earlier attempts left on other hosts; where that fails, the attempt ends: False."""
+    def _prepare(self) -> str | None:
+        """Have here what earlier attempts left on other hosts; where that fails, the attempt ends: the job's status."""
         try:
             self._mirroring.pull(self._wait, given_up=lambda: self._stop.is_set)
         except StoreUnavailable as error:
-            self._store.jobs.hand_back(self._job, f"its files could not be had: {error}", counts=not self._stop.is_set)
+            why = f"its files could not be had: {error}"
+            return self._store.jobs.hand_back(self._job, why, counts=not self._stop.is_set).status
         except (ObjectDamaged, DiskFull) as error:
-            self._store.jobs.fail(self._job, error.code, str(error))
-        else:
-            return True
-        return False
+            return self._store.jobs.fail(self._job, error.code, str(error)).status
+        return None
 
-    def _watch_over(self, process: ChildProcess) -> None:
-        """Until the end of the process, and of the attempt. Raises: LostLease: the process was killed."""
+    def _watch_over(self, process: ChildProcess) -> str:
+        """Until the end of the process, and of the attempt; returns the job's status.
+
+        Raises:
+            LostLease: the process was killed.
+        """
         try:
             with LeaseGuard(self._lease_ends_s, process.kill) as guard:
                 while not process.wait(POLL_S):
@@ -156,9 +178,9 @@ class Supervisor:
             process.end()
             raise
         self._outlived = guard.struck
-        status = process.end()
+        exit_status = process.end()
         self._mirroring.push(self._wait, given_up=lambda: self._stop.is_set)
-        self._settle(status)
+        return self._settle(exit_status)
 
     def _wait(self) -> None:
         """For a moment, while there is no process to watch. Raises: LostLease."""
@@ -168,14 +190,14 @@ class Supervisor:
     def _lease_ends_s(self) -> float:
         return self._beaten_s + self._settings.lease_s
 
-    def _start(self) -> ChildProcess:
+    def _start(self, traceparent: str | None) -> ChildProcess:
         with disk_errors():
             self._log.path.parent.mkdir(parents=True, exist_ok=True)
             output = self._log.path.open("ab")
         with output:
             return ChildProcess.start(
                 "workers.runner",
-                [self._job.id, str(self._job.token), str(os.getpid())],
+                [self._job.id, str(self._job.token), str(os.getpid()), *([traceparent] if traceparent else [])],
                 environment=environment_of(self._settings),
                 output=output,
             )
@@ -230,17 +252,20 @@ class Supervisor:
         process.wait(DUMP_S)
         process.kill()
 
-    def _settle(self, exit_status: int) -> None:
-        """Record the end of the attempt, now that its process is gone."""
+    def _settle(self, exit_status: int) -> str:
+        """Record the end of the attempt, now that its process is gone; returns the job's status."""
         out = self._store.files.job_out(self._job.id, self._job.token)
         outcome = Outcome.read(out)
+        told_to_stop = self._stop.is_set or exit_status == STOPPED
+        end = End(exit_status, told_to_stop=told_to_stop, stalled=self._stalled, outlived=self._outlived)
         deadline_s = self._lease_ends_s()
         while True:
             try:
-                self._record(exit_status, outcome)
+                status: str = record_end(self._store, self._job, outcome, end).status
                 break
             except LostLease as lost:
                 logger.warning("%s", lost)
+                status = "lost"
                 break
             except StoreUnavailable:
                 if time.monotonic() > deadline_s:
@@ -251,46 +276,7 @@ class Supervisor:
             self._mirroring.tidy()
         else:
             self._store.files.unpublish(self._store.files.job_files(self._job.id, self._job.token))
-
-    def _record(self, exit_status: int, outcome: Outcome | None) -> None:
-        jobs, job = self._store.jobs, self._job
-        if outcome is not None and outcome.result is not None:
-            jobs.succeed(job, outcome.result)
-            for half in (False, True):  # gigabytes at full width, and nothing will go on from them
-                self._store.files.remove(self._store.files.job_checkpoints(job.id, half_batch=half))
-        elif outcome is not None:
-            self._record_failure(outcome)
-        elif (status := jobs.get(job.id).status) == "cancelling":
-            jobs.finish_cancel(job)
-        elif status == "pausing":
-            jobs.finish_pause(job)
-        elif self._stalled:
-            jobs.hand_back(job, f"it made no progress for {self._settings.stall_s:g} s; its log has its stacks")
-        elif self._outlived:
-            jobs.hand_back(job, "the database was out of reach for as long as its lease lasts")
-        elif self._stop.is_set or exit_status == STOPPED:
-            jobs.hand_back(job, "its worker was shut down", counts=False)
-        else:
-            jobs.hand_back(job, f"its process ended {_ending(exit_status)}")
-
-    def _record_failure(self, outcome: Outcome) -> None:
-        """Out of memory is tried once more with half the batch."""
-        job, code, message = self._job, outcome.code or "internal", outcome.message or ""
-        if code == OutOfMemory.code:
-            fewer = smaller_batch(job)
-            if fewer is not None:
-                self._store.jobs.halve_batch(job, message, batch_size=fewer)
-                return
-            if job.half_batch:
-                message = f"With half the batch, too: {message}"
-        self._store.jobs.fail(job, code, message)
-
-
-def _ending(exit_status: int) -> str:
-    if exit_status < 0:
-        killed = "; perhaps memory ran out" if exit_status == -signal.SIGKILL else ""
-        return f"by {signal.Signals(-exit_status).name}{killed}"
-    return f"with status {exit_status}"
+        return status
 
 
 def environment_of(settings: Settings) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ Axes: N rows, T frames.
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import torch
 from starlette.concurrency import run_in_threadpool
 from torch import Tensor
 
-from api.inference.batcher import Batcher, Forward, queue_full
+from api.inference.batcher import Batched, Batcher, Forward, queue_full
 from api.inference.host import Host
 from api.inference.loading import Loading, Predictor, bytes_on_disk
 from api.inference.outcomes import (
@@ -54,6 +55,7 @@ from pfa_store.errors import ModelNotFound
 from pfa_store.models import ModelVersion
 from pfa_store.settings import Settings
 from pfa_store.store import Store
+from pfa_store.traces import Traces
 
 T = TypeVar("T")
 
@@ -65,10 +67,11 @@ logger = logging.getLogger(__name__)
 class Inference:
     """The loaded models, the batcher and the threads that decode. Its methods run in the event loop."""
 
-    def __init__(self, settings: Settings, store: Store, metrics: Metrics, recall: Recall) -> None:
+    def __init__(self, settings: Settings, store: Store, metrics: Metrics, recall: Recall, traces: Traces) -> None:
         self._settings = settings
         self._store = store
         self._recall = recall
+        self._traces = traces
         self._threads = settings.api_threads
         self._host: Host[Asked, Version, Predictor] = Host(
             resolve=self._resolve,
@@ -203,23 +206,35 @@ class Inference:
 
     async def _decoded(self, pool: ThreadPoolExecutor, work: Callable[[], T], timing: Timing) -> T:
         loop = asyncio.get_running_loop()
-        began_s = loop.time()
+        began_s, began_ns = loop.time(), time.time_ns()
         try:
             return await loop.run_in_executor(pool, work)
         finally:
-            timing.decode_s += loop.time() - began_s
+            decode_s = loop.time() - began_s
+            timing.decode_s += decode_s
+            self._traces.record("decode", start_ns=began_ns, duration_s=decode_s)
 
     async def _rows(self, forward: Forward, rows: Tensor, timing: Timing, *, at_once: int | None = None) -> Tensor:
         """Run rows through the network; a clip's many rows go batch by batch, so that others get their turn."""
         answers = []
         at_once = at_once or self._settings.max_batch
         for part in (rows,) if len(rows) <= at_once else rows.split(at_once):
+            began_ns = time.time_ns()
             batched = await asyncio.wrap_future(self._batcher.submit(forward, part))
             assert isinstance(batched.raw, Tensor)
+            self._trace(batched, began_ns, rows=len(part))
             timing.queue_s += batched.queue_s
             timing.model_s += batched.forward_s
             answers.append(batched.raw)
         return answers[0] if len(answers) == 1 else torch.cat(answers)
+
+    def _trace(self, batched: Batched, began_ns: int, *, rows: int) -> None:
+        """The wait for a forward pass, and the pass, which has rows of neighbours too."""
+        self._traces.record("queue", start_ns=began_ns, duration_s=batched.queue_s, rows=rows)
+        passed_ns = began_ns + int(batched.queue_s * 1e9)
+        self._traces.record(
+            "forward", start_ns=passed_ns, duration_s=batched.forward_s, rows=rows, batch_rows=batched.batch_rows
+        )
 
     async def _resolve(self, asked: Asked) -> Version:
         return await self._recall.of(asked, partial(self._resolve_now, asked))

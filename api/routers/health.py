@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from api.auth import caller
 from api.deps import Services
 from api.openapi import problems
+from api.standing import standing_of
 from pfa_store.errors import StoreTooNew, StoreUnavailable
-from pfa_store.garbage.collection import CHORE
 from pfa_store.specs import QUEUES, Queue
 from pfa_store.store import Store
 
@@ -94,8 +94,7 @@ def _workers(store: Store) -> dict[Queue, int]:
     response_class=Response,
 )
 def metrics(services: Services) -> Response:
-    """Requests, latencies, queue and batch sizes, workers, what was removed after its time."""
+    """Requests, latencies, queue and batch sizes, models, workers, jobs that wait, free disk, what was removed."""
     with contextlib.suppress(StoreUnavailable):  # then as they were
-        services.metrics.count_workers(services.store.workers.list())
-        services.metrics.count_removed(services.store.chores.tally(CHORE))
+        services.metrics.tell(standing_of(services.store))
     return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)

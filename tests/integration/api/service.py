@@ -91,14 +91,19 @@ class Service:
         return self.store.models.publish(folder, name, None, manifest=manifest)
 
 
+def environment_for(data_dir: Path, **settings: str) -> dict[str, str]:
+    """The environment of a service on a free port of 127.0.0.1, with small limits."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PFA_")}
+    own = {"PFA_DATA_DIR": str(data_dir), "PFA_HOST": "127.0.0.1", "PFA_PORT": "0"}
+    return {**kept, **SMALL, **own, **settings}
+
+
 @contextmanager
 def running(data_dir: Path, **settings: str) -> Iterator[Service]:
     """Start `python -m api.serve` on a free port of 127.0.0.1 and stop it again."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PFA_")}
-    environment |= {**SMALL, "PFA_DATA_DIR": str(data_dir), "PFA_HOST": "127.0.0.1", "PFA_PORT": "0", **settings}
     process = subprocess.Popen(
         [sys.executable, "-m", "api.serve"],
-        env=environment,
+        env=environment_for(data_dir, **settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,14 +1,16 @@
-"""The Grafana dashboard asks only for what a running service exports."""
+"""The Grafana dashboard and the alerts ask only for what a running service exports."""
 
 import json
 import re
 from pathlib import Path
 
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.api import media
 from tests.integration.api.service import Service
 
+ALERTS = Path(__file__).resolve().parents[3] / "docker" / "prometheus" / "alerts.yml"
 DASHBOARD = Path(__file__).resolve().parents[3] / "docker" / "grafana" / "pfa.json"
 
 
@@ -24,6 +26,9 @@ def test_every_metric_of_the_dashboard_is_exported(service: Service, name: str) 
         labels.setdefault(sample.name, set()).update(sample.labels)
     panels = json.loads(DASHBOARD.read_text())["panels"]
     queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    alerts = [rule["expr"] for group in groups for rule in group["rules"]]
+    queries += [query for query in alerts if not query.startswith("up{")]
     asked_for = {metric for query in queries for metric in re.findall(r"pfa_\w+", query)}
     assert len(asked_for) >= 15
     assert asked_for <= set(labels)
