@@ -1,6 +1,7 @@
 """`pfa objects`, `pfa doctor` and `pfa backup` where hosts share no folder."""
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,10 @@ def test_an_existing_folder_moves_in(server: S3, tmp_path: Path) -> None:
     other.close()
     swept = CliRunner().invoke(app, ["objects", "sweep"], env=dict(environment_of(moved)))
     assert (swept.exit_code, swept.stdout) == (0, "")
+    told = CliRunner().invoke(app, ["objects", "sweep", "--json"], env=dict(environment_of(moved)))
+    assert json.loads(told.stdout) == {"garbage": [], "deleted": False}
+    told = CliRunner().invoke(app, ["objects", "push", "--json"], env=dict(environment_of(moved)))
+    assert json.loads(told.stdout) == {"pushed": []}
     with pytest.raises(BackupRefused, match="object-store"):
         back_up(moved, tmp_path / "backup", taken_s=0)
 
