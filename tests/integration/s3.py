@@ -20,6 +20,8 @@ from tests.waiting import wait_for
 
 _PACKAGE = "s3rver@3.7.1"
 _HOME = Path(__file__).parents[2] / "build" / "s3rver"
+_TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
+"""The system's certificates, which node does not look at by itself."""
 
 
 class S3:
@@ -93,7 +95,9 @@ def _install() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (_HOME / "node_modules" / "s3rver").is_dir():
             command = [npm, "install", "--prefix", str(_HOME), "--silent", "--no-audit", "--no-fund", _PACKAGE]
-            done = subprocess.run(command, check=False, env={**os.environ, "npm_config_update_notifier": "false"})
+            certificates = {"NODE_EXTRA_CA_CERTS": str(_TRUSTED)} if _TRUSTED.is_file() else {}
+            environment = {**certificates, **os.environ, "npm_config_update_notifier": "false"}
+            done = subprocess.run(command, check=False, env=environment)
             if done.returncode != 0:
                 missing(f"{_PACKAGE}, which npm could not install")
 
