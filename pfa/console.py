@@ -1,6 +1,5 @@
 """What every command of `pfa` does alike: print, read the settings, and fail with a message."""
 
-import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -19,9 +18,9 @@ FAILED, UNREACHABLE, STOPPED = 1, 3, 130
 Ctrl-C."""
 
 NOT_NARROW = 200
-"""Where output goes to a file or another program, a line has this many columns unless COLUMNS says otherwise."""
+"""Where output goes to a file or another program, a line has this many columns."""
 
-out = Console(soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else NOT_NARROW)
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else NOT_NARROW)
 err = Console(stderr=True, soft_wrap=True)
 
 

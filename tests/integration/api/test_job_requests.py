@@ -175,7 +175,7 @@ def test_the_command_does_what_the_calls_do(service: Service, client: Client, jo
     table = pfa_jobs(service, "list", "--limit", "5")
     assert table.exit_code == 0
     assert "running" in table.stdout
-    shown = json.loads(pfa_jobs(service, "show", job_id).stdout)
+    shown = json.loads(pfa_jobs(service, "show", job_id, "--json").stdout)
     assert (shown["progress"]["step"], shown["checkpoints"]) == (3, [])
     log = service.store.files.job_log(job_id)
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -126,9 +126,10 @@ def test_prometheus_scrapes_the_service_with_its_own_key(tmp_path: Path, service
 
         def target() -> Any:
             try:
-                found = asked(http, "/targets")["activeTargets"]
+                ready = http.get("/targets").status_code != httpx.codes.SERVICE_UNAVAILABLE
             except httpx.TransportError:
                 return None
+            found = asked(http, "/targets")["activeTargets"] if ready else ()
             return found[0] if found and found[0]["health"] != "unknown" else None
 
         scraped = wait_for(target, timeout_s=60, what="the first scrape")

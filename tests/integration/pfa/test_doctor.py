@@ -276,9 +276,9 @@ def test_packages_against_the_lock(tmp_path: Path) -> None:
 
 
 def test_the_lock_of_a_checkout_is_looked_at() -> None:
-    """Every package that pyproject.toml asks for has its pin there, but torch (its build is chosen) and our client."""
+    """Every package that pyproject.toml asks for is pinned there, but torch (its build is chosen) and what is ours."""
     wanted = {canonicalize_name(Requirement(each).name) for each in machine.requirements()}
-    assert wanted - set(machine.locked()) <= {"torch", "pfa-client"}
+    assert wanted - set(machine.locked()) <= {"torch", "pfa", "pfa-client"}
 
 
 def test_a_clock_that_was_never_set_and_one_that_lags(tmp_path: Path) -> None:
