@@ -1,8 +1,10 @@
 """`python -m docs.generate FOLDER`: write what MkDocs builds the site from into a folder."""
 
-import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 from docs.generate.site import make_site
 
-make_site(Path(sys.argv[1]))
+parser = ArgumentParser(prog="python -m docs.generate", description="Write what MkDocs builds the site from.")
+parser.add_argument("folder", type=Path, help="where to; what is there is replaced")
+make_site(parser.parse_args().folder)
