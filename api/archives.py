@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from api.errors import ArchiveInvalid, PayloadTooLarge
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
 
 CHUNK_BYTES = 2**20
 MAX_RATIO = 200

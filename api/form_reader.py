@@ -12,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from api.errors import PayloadTooLarge, RequestInvalid
 from api.form import FLUSH_BYTES, FormLimits, ReceivedFile, ReceivedForm
 from api.limits import too_large
-from pfa_store.files import Files, disk_errors
+from pfa_store.disk import disk_errors
+from pfa_store.files import Files
 from pfa_store.quota import Allowance
 
 

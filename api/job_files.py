@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from api.errors import JobFileNotFound
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
 from pfa_store.job_record import Job
 from pfa_store.removed import need_files
 from pfa_store.store import Store

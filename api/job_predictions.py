@@ -8,8 +8,8 @@ from typing import Any
 from api.errors import JobFileNotFound, RequestInvalid
 from api.job_files import file_of
 from api.schemas.job_predictions import FrameRead, WindowRead
+from pfa_store.disk import disk_errors
 from pfa_store.errors import JobStateConflict, VideoNotFound
-from pfa_store.files import disk_errors
 from pfa_store.job_record import Job
 from pfa_store.removed import need_files
 from pfa_store.store import Store

@@ -17,7 +17,7 @@ from api.openapi import Json, header
 from api.schemas.jobs import JobRead
 from pfa_core.errors import VideoUnsupported
 from pfa_core.video.containers import sniff
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
 from pfa_store.job_record import Job
 from pfa_store.specs import PredictSpec
 from pfa_store.store import Store

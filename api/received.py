@@ -16,7 +16,8 @@ from api.errors import MediaUnsupported, RequestInvalid
 from api.form import FormLimits
 from api.limits import too_large
 from api.multipart import is_multipart, received_form
-from pfa_store.files import Files, disk_errors
+from pfa_store.disk import disk_errors
+from pfa_store.files import Files
 
 M = TypeVar("M", bound=BaseModel)
 

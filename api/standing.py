@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from pfa_store.backlog import Backlog, backlog
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
 from pfa_store.garbage.collection import CHORE
 from pfa_store.garbage.piece import KINDS
 from pfa_store.specs import QUEUES, Queue

@@ -25,7 +25,7 @@ from pfa_core.errors import ConfigInvalid
 from pfa_core.progress import Progress
 from pfa_core.torchrun import leads
 from pfa_store.specs import resolve
-from workers.supervisor import StopFlag
+from workers.stop_flag import StopFlag
 
 R = TypeVar("R")
 

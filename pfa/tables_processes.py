@@ -16,7 +16,7 @@ from pfa_core.lifeline import die_with
 from pfa_core.progress import Progress
 from pfa_core.tables.bench import Bench
 from pfa_core.tables.cell import Cell
-from workers.supervisor import StopFlag
+from workers.stop_flag import StopFlag
 
 POLL_S = 0.5
 GRACE_S = 120.0

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pfa_store.disk import disk_errors
 from pfa_store.errors import DiskFull, StoreUnavailable
-from pfa_store.files import Files, disk_errors
+from pfa_store.files import Files
 
 MAX_BYTES = 16 * 2**20
 KEPT = 10

@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pfa_store.disk import disk_errors
 from pfa_store.errors import DiskFull, StoreUnavailable
-from pfa_store.files import disk_errors
 
 _BUSY_S = 60.0
 _TABLES = (

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from pfa_core.errors import DatasetUnsuitable
 from pfa_store.database import Sessions
+from pfa_store.disk import disk_errors
 from pfa_store.errors import DatasetNotFound, InUse, NameTaken, VideoNotFound
-from pfa_store.files import Files, disk_errors
+from pfa_store.files import Files
 from pfa_store.idempotency import Once, remember
 from pfa_store.images import Images
 from pfa_store.paging import Page, newest_first

@@ -1,13 +1,11 @@
-"""The data folder: where everything lies, and writing it so that a crash leaves the old file or the new one."""
+"""Writing to the data folder so that a crash leaves the old file or the new one."""
 
 import contextlib
 import copy
-import errno
 import hashlib
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,7 +14,9 @@ from typing import BinaryIO, Protocol, Self, runtime_checkable
 
 from pfa_core.errors import PfaError
 from pfa_store.database import locked
-from pfa_store.errors import DiskFull, StoreUnavailable
+from pfa_store.disk import disk_errors, sync_folder
+from pfa_store.errors import DiskFull
+from pfa_store.layout import Layout
 from pfa_store.shelf import SharedFolder, Shelf
 
 CHUNK_BYTES = 1 << 20
@@ -44,8 +44,8 @@ class Incoming:
     num_bytes: int
 
 
-class Files:
-    """Paths inside the data folder, and atomic writes to them."""
+class Files(Layout):
+    """The data folder: its paths, and atomic writes to them."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Files:
         between_hosts: Callable[[str], AbstractContextManager[None]] | None = None,
     ) -> None:
         """`shelf`: where what is published is kept; None: here. `between_hosts`: locks of those who do not share it."""
-        self.root = data_dir.resolve()
+        super().__init__(data_dir)
         self.shelf: Shelf = shelf or SharedFolder()
         self._between_hosts = between_hosts
         self._min_free_bytes = min_free_bytes
@@ -76,77 +76,6 @@ class Files:
         with disk_errors():
             for name in ("tmp", "locks", "uploads", "videos", "images", "packs", "jobs", "models", "collections"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
-
-    def video(self, sha256: str, container: str) -> Path:
-        return self.root / "videos" / sha256[:2] / f"{sha256}.{container}"
-
-    def thumbnail(self, video_sha256: str) -> Path:
-        """A frame of a video, for lists; made when it is first asked for."""
-        return self.root / "thumbnails" / video_sha256[:2] / f"{video_sha256}.jpg"
-
-    def upload(self, upload_id: str) -> Path:
-        """What is here of an unfinished upload."""
-        return self.root / "uploads" / upload_id
-
-    def image(self, sha256: str, extension: str) -> Path:
-        return self.root / "images" / sha256[:2] / f"{sha256}.{extension}"
-
-    def packs_of(self, video_sha256: str) -> Path:
-        """All packs of a video, so that they go when it goes."""
-        return self.root / "packs" / video_sha256[:2] / video_sha256
-
-    def pack(self, video_sha256: str, key: str) -> Path:
-        return self.packs_of(video_sha256) / key
-
-    def job(self, job_id: str) -> Path:
-        return self.root / "jobs" / job_id
-
-    def job_mark(self, job_id: str) -> Path:
-        """Where hosts share no folder: the token of the attempt that wrote to this one last."""
-        return self.job(job_id) / ".attempt"
-
-    def job_work(self, job_id: str, *, half_batch: bool = False) -> Path:
-        """Checkpoints and scratch, kept from attempt to attempt. With half the batch a job is another run."""
-        return self.job(job_id) / ("work-half" if half_batch else "work")
-
-    def job_out(self, job_id: str, token: int) -> Path:
-        """What one attempt makes; published by renaming it."""
-        return self.job(job_id) / f"out-{token}"
-
-    def job_files(self, job_id: str, token: int) -> Path:
-        """What an attempt leaves for users to fetch; they see it once that attempt's job has succeeded."""
-        return self.job(job_id) / f"files-{token}"
-
-    def job_metrics(self, job_id: str, *, half_batch: bool = False) -> Path:
-        """Where a training job writes its curve, a JSON object a line."""
-        return self.job_work(job_id, half_batch=half_batch) / "metrics.jsonl"
-
-    def job_checkpoints(self, job_id: str, *, half_batch: bool = False) -> Path:
-        return self.job_work(job_id, half_batch=half_batch) / "checkpoints"
-
-    def job_log(self, job_id: str) -> Path:
-        return self.job(job_id) / "log.txt"
-
-    def model(self, name: str, version: int) -> Path:
-        return self.root / "models" / name / str(version)
-
-    def unnumbered_model(self, name: str) -> Path:
-        """A name for a version that has no number yet, and that no other has."""
-        return self.model(name, 0).with_name(f"upload-{uuid.uuid4().hex}")
-
-    def collection(self, name: str) -> Path:
-        return self.root / "collections" / name
-
-    @property
-    def admin_key(self) -> Path:
-        return self.root / "admin.key"
-
-    def relative(self, path: Path) -> str:
-        """A path as the database keeps it."""
-        return path.relative_to(self.root).as_posix()
-
-    def absolute(self, relative: str) -> Path:
-        return self.root / relative
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -279,31 +208,3 @@ def _chunks(source: Source) -> Iterator[bytes]:
 def _sync(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-FULL = "The disk of the data folder is full. Delete something, or ask the administrator."
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether the operating system says that no space or no quota is left, or that no file may get larger."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-@contextlib.contextmanager
-def disk_errors() -> Iterator[None]:
-    """Turn what the operating system says about files into errors of ours."""
-    try:
-        yield
-    except OSError as error:
-        if is_full(error):
-            raise DiskFull(FULL) from error
-        raise StoreUnavailable(f"The data folder cannot be used just now: {error}") from error

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pfa_core.gallery_edit import GalleryEdit, editing
+from pfa_store.disk import disk_errors
 from pfa_store.errors import StoreUnavailable
-from pfa_store.files import Files, disk_errors
+from pfa_store.files import Files
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from pfa_store.files import CHUNK_BYTES, Files, disk_errors
+from pfa_store.disk import disk_errors
+from pfa_store.files import CHUNK_BYTES, Files
 
 MAX_TAIL_LINES = 10_000
 

@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pfa_store.database import locked
+from pfa_store.disk import disk_errors
 from pfa_store.errors import StoreUnavailable
-from pfa_store.files import Files, disk_errors
+from pfa_store.files import Files
 from pfa_store.objects import Content, ObjectMissing, Objects
 
 SMALL_BYTES = 32 << 20

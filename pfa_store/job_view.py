@@ -3,8 +3,9 @@
 from pathlib import Path, PurePosixPath
 
 from pfa_store.database import locked
+from pfa_store.disk import disk_errors
 from pfa_store.errors import StoreUnavailable
-from pfa_store.files import Files, disk_errors
+from pfa_store.files import Files
 from pfa_store.job_checkpoints import JobCheckpoint, checkpoint_of, in_order, read_checkpoints
 from pfa_store.job_log import JobLog
 from pfa_store.job_metrics import Row, read_rows

@@ -14,8 +14,9 @@ from pfa_core.errors import ConfigInvalid
 from pfa_core.manifest import Manifest, ModelKind
 from pfa_store.attempts import hold
 from pfa_store.database import Sessions, plain
+from pfa_store.disk import disk_errors
 from pfa_store.errors import InUse, LostLease, ModelNotFound
-from pfa_store.files import Files, disk_errors
+from pfa_store.files import Files
 from pfa_store.job_record import Job
 from pfa_store.job_states import DONE
 from pfa_store.records import record_of

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
 from pfa_store.schema import CollectionRow, JobRow, ModelRow, VideoRow
 from pfa_store.store import Store
 

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from pfa_store.cache import Cache
+from pfa_store.disk import disk_errors, sync_folder
 from pfa_store.errors import StoreUnavailable
-from pfa_store.files import disk_errors, sync_folder
 from pfa_store.objects import Content, ObjectMissing, Objects
 from pfa_store.shelf import Upload
 

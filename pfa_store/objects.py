@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from pfa_store.disk import disk_errors
 from pfa_store.errors import DiskFull, ObjectDamaged, StoreUnavailable
-from pfa_store.files import CHUNK_BYTES, disk_errors
+from pfa_store.files import CHUNK_BYTES
 from pfa_store.settings import Settings
 
 R = TypeVar("R")

@@ -16,8 +16,9 @@ from pfa_core.mapped_format import is_mapped, read_mapped
 from pfa_core.pack_format import HEADER, PackHeader, read_pack
 from pfa_core.pack_lock import PackLock
 from pfa_store.database import Sessions
+from pfa_store.disk import disk_errors
 from pfa_store.errors import InUse
-from pfa_store.files import Files, disk_errors
+from pfa_store.files import Files
 from pfa_store.job_states import DONE
 from pfa_store.schema import DatasetItemRow, DatasetRow, JobRow, VideoRow
 

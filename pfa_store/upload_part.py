@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
+from pfa_store.disk import disk_errors
 from pfa_store.errors import UploadLocked, UploadNotFound
-from pfa_store.files import Files, Incoming, disk_errors
+from pfa_store.files import Files, Incoming
 
 
 class Part:

@@ -11,8 +11,9 @@ from sqlalchemy import delete, select, update
 
 from pfa_core.errors import InputError
 from pfa_store.database import Sessions
+from pfa_store.disk import disk_errors
 from pfa_store.errors import UploadGone, UploadLocked, UploadNotFound
-from pfa_store.files import Files, disk_errors
+from pfa_store.files import Files
 from pfa_store.idempotency import Once, remember
 from pfa_store.paging import Page, newest_first
 from pfa_store.quota import Quota

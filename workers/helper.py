@@ -16,7 +16,7 @@ from workers.flow_packs import num_processes, pack_config_of, task_of
 from workers.item_tasks import ItemTasks
 from workers.packing import pack_from
 from workers.sources import videos_of
-from workers.supervisor import StopFlag
+from workers.stop_flag import StopFlag
 
 logger = logging.getLogger(__name__)
 

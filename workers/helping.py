@@ -9,8 +9,8 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
+from pfa_store.disk import disk_errors
 from pfa_store.errors import JobNotFound, StoreUnavailable
-from pfa_store.files import disk_errors
 from pfa_store.store import Store
 from workers.process import ChildProcess
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from pfa_core.errors import PfaError
 from pfa_core.out_of_memory import out_of_memory
+from pfa_store.disk import FULL, is_full
 from pfa_store.errors import DiskFull
-from pfa_store.files import FULL, Files, is_full
+from pfa_store.files import Files
 
 NAME = "outcome.json"
 

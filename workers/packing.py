@@ -13,8 +13,8 @@ from typing import Literal, TypeVar
 from pfa_core.errors import InputError, PackDamaged, PfaError
 from pfa_core.lifeline import die_with
 from pfa_core.progress import Progress, run_to_end
+from pfa_store.disk import disk_errors
 from pfa_store.errors import ObjectDamaged
-from pfa_store.files import disk_errors
 from workers.pack_task import PackTask, Refused, Supply
 
 R = TypeVar("R")

@@ -27,7 +27,7 @@ from pfa_store.traces import traces_of
 from workers.outcome import NOT_OURS, STOPPED, Outcome
 from workers.phase_spans import PhaseSpans
 from workers.reporter import Reporter
-from workers.supervisor import StopFlag
+from workers.stop_flag import StopFlag
 from workers.work import Handler, JobResult, Work
 
 HANDLERS: Mapping[JobKind, str] = {

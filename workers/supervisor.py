@@ -1,127 +1,39 @@
 """Runs a job in a process of its own and keeps watch: renews the lease, passes on what users ask, settles.
 
-This is what the Celery task does. It is free of torch, so a pool process stays small and GPU memory always comes back.
+It is free of torch, so a pool process stays small and GPU memory always comes back.
 """
 
 import contextlib
 import logging
 import os
-import signal
-import socket
 import time
-from collections.abc import Iterator, Mapping
-from types import FrameType
+from collections.abc import Mapping
 
-from pfa_store import logs
-from pfa_store.errors import DiskFull, JobNotFound, LostLease, ObjectDamaged, StoreUnavailable
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
+from pfa_store.errors import DiskFull, LostLease, ObjectDamaged, StoreUnavailable
 from pfa_store.job_log import JobLog
-from pfa_store.job_origin import fields_of
 from pfa_store.job_record import Job
 from pfa_store.job_states import STOPPING
 from pfa_store.settings import Settings
 from pfa_store.store import Store
-from pfa_store.traces import traceparent_of
 from pfa_store.tuning import TUNING
-from workers.attempt_span import attempt_span
 from workers.ending import End, record_end
-from workers.helping import help_with
 from workers.lease_guard import LeaseGuard
 from workers.mirroring import Mirroring
 from workers.outcome import STOPPED, Outcome
 from workers.process import ChildProcess
 from workers.stall import StallWatch
+from workers.stop_flag import StopFlag
 
 POLL_S = 0.2
 """How soon a cancellation or the end of the process is noticed."""
 
 logger = logging.getLogger(__name__)
 
-
 LEAVING = 0.8
 """Share of `cancel_grace_s` that a job has when its worker is shut down: the worker must be gone in that time."""
 DUMP_S = 2.0
 """How long a process that hangs has for its stacks."""
-
-
-def run_job(job_id: str, store: Store, worker_id: str | None = None) -> None:
-    """Run the job whose turn it is in the queue of the job that the bell rang for; safe to call any number of times.
-
-    One bell is one claim, of whichever job, so there are as many claims as jobs. A worker that is told to leave before
-    it claims one leaves it to others: the dispatcher rings again.
-
-    Raises:
-        StoreUnavailable: the database did not answer when a job was to be claimed.
-    """
-    with told_to_stop() as stop:
-        try:
-            queue = store.jobs.get(job_id).queue
-        except JobNotFound:
-            return
-        job = None if stop.is_set else store.jobs.claim_next(queue, f"{socket.gethostname()}:{os.getpid()}")
-        if job is not None:
-            origin = _origin(store, job.id)
-            with (
-                _listed(store, worker_id, job.id),
-                logs.bound(**fields_of(job, origin)),
-                attempt_span(store.settings, job, origin) as span,
-            ):
-                status = Supervisor(store, job, stop).run(traceparent_of(span))
-                span.set_attribute("pfa.status", status)
-
-
-def help_job(job_id: str, store: Store, worker_id: str | None = None) -> None:
-    """Help with the packs of a job if it runs; safe to call any number of times.
-
-    Raises:
-        StoreUnavailable: the database did not answer at the start.
-    """
-    with told_to_stop() as stop, _listed(store, worker_id, job_id):
-        help_with(job_id, store, environment_of(store.settings), lambda: stop.is_set)
-
-
-def _origin(store: Store, job_id: str) -> Mapping[str, str]:
-    """Who asked for the job; no job depends on that."""
-    with contextlib.suppress(StoreUnavailable):
-        return store.jobs.origin(job_id)
-    return {}
-
-
-@contextlib.contextmanager
-def _listed(store: Store, worker_id: str | None, job_id: str) -> Iterator[None]:
-    """Meanwhile the list of workers tells what this one does, where it is on it; no job depends on that list."""
-    if worker_id is None:
-        yield
-        return
-    with contextlib.suppress(StoreUnavailable):
-        store.workers.does(worker_id, job_id)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(StoreUnavailable):
-            store.workers.does(worker_id, None)
-
-
-class StopFlag:
-    """Whether this process was asked to end."""
-
-    def __init__(self) -> None:
-        self.is_set = False
-
-    def set(self, _signal: int, _frame: FrameType | None) -> None:
-        """A signal handler."""
-        self.is_set = True
-
-
-@contextlib.contextmanager
-def told_to_stop() -> Iterator[StopFlag]:
-    """While a job runs, SIGTERM means: let it write its checkpoint and hand it back."""
-    flag = StopFlag()
-    before = signal.signal(signal.SIGTERM, flag.set)
-    try:
-        yield flag
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class Supervisor:

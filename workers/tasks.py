@@ -9,7 +9,7 @@ from pfa_store.errors import StoreUnavailable
 from pfa_store.queue import HELP_JOB, RUN_JOB
 from pfa_store.settings import Settings
 from pfa_store.store import Store
-from workers.supervisor import help_job, run_job
+from workers.turn import help_job, run_job
 
 logger = logging.getLogger(__name__)
 

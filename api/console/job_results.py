@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from api.console.cards import card_html
 from api.job_files import files_of
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
 from pfa_store.job_record import Job
 from pfa_store.store import Store
 

@@ -11,7 +11,7 @@ from pfa_core.mapped_format import is_mapped
 from pfa_core.pack_reader import Pack
 from pfa_core.quantize import dequantize
 from pfa_core.video.decode import read_frames
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
 from pfa_store.store import Store
 from pfa_store.videos import Video
 

@@ -9,7 +9,7 @@ from api.inference.outcomes import Version
 from api.uses import Use
 from pfa_core.devices import device_of, fast_in_bf16
 from pfa_core.predict import ActionPredictor, FeatureExtractor, Numerics, PosePredictor
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
 from pfa_store.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ from pfa_core.models import FILES
 from pfa_core.retrieval import GalleryIndex
 from pfa_core.vggm_weights import VggmInput
 from pfa_store.collections import Collection
-from pfa_store.files import Files, disk_errors
+from pfa_store.disk import disk_errors
+from pfa_store.files import Files
 from pfa_store.models import ModelVersion
 from pfa_store.store import Store
 

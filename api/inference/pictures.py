@@ -17,7 +17,7 @@ from pfa_core.person_finder import find_people
 from pfa_core.predict import ActionPredictor, FeatureExtractor, PosePredictor, Prepared
 from pfa_core.video.decode import read_from
 from pfa_core.video.limits import DecodeLimits
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
 from pfa_store.settings import Settings
 
 ReadFile = Callable[[], bytes]

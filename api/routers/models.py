@@ -15,7 +15,7 @@ from api.openapi import json_body, problems, request_body
 from api.schemas.models import AliasPut, AliasRead, ModelRead, ModelVersionRead
 from api.schemas.page import PageRead, time_of
 from pfa_core.evaluation_card import Evaluated, evaluation_section
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
 from pfa_store.models import ModelVersion
 from pfa_store.store import Store
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
 
 Kind = Literal["history", "files", "checkpoints", "outputs", "packs", "audit", "temporary", "orphans"]
 KINDS: tuple[Kind, ...] = (

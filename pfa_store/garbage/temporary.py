@@ -4,7 +4,8 @@ import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
-from pfa_store.files import HELD_BY, Files, disk_errors
+from pfa_store.disk import disk_errors
+from pfa_store.files import HELD_BY, Files
 from pfa_store.garbage.piece import Piece, changed_s, entries, size_on_disk
 from pfa_store.garbage.retention import Retention
 

@@ -9,7 +9,7 @@ from pfa_core.predict import ActionPredictor, Numerics, PosePredictor
 from pfa_core.progress import Progress
 from pfa_core.video_answers import Answered, Places, answer_actions, answer_poses
 from pfa_core.video_source import FPS, VideoSource
-from pfa_store.files import disk_errors
+from pfa_store.disk import disk_errors
 from pfa_store.settings import Settings
 from pfa_store.specs import PredictSpec
 from pfa_store.store import Store

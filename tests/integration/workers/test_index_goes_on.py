@@ -19,7 +19,7 @@ from pfa_store.store import Store
 from tests.integration.clips import moving_clip
 from tests.integration.workers.service import processes_of
 from tests.waiting import wait_for
-from workers.supervisor import run_job
+from workers.turn import run_job
 
 NUM_VIDEOS, NUM_FRAMES = 16, 20
 

@@ -13,7 +13,7 @@ from tests.integration.clips import moving_clip
 from tests.integration.workers.test_supervisor import supervise
 from tests.integration.workers.training import training
 from workers.batch_size import smaller_batch
-from workers.supervisor import run_job
+from workers.turn import run_job
 
 TOO_MANY = 2**44
 """Clips in a batch: the numbers of the clips alone are 128 TiB, and 64 TiB with half of it."""

@@ -86,7 +86,7 @@ def test_two_jobs_at_once_compute_a_pack_once(store: Store) -> None:
     video = upload(store, num_frames=200, seed=1)
     jobs = [store.jobs.add("flow", FlowSpec(videos=[video.id], config=PACK)) for _ in range(2)]
     code = "import sys; from pfa_store.settings import Settings; from pfa_store.store import Store;"
-    code += "from workers.supervisor import run_job; run_job(sys.argv[1], Store.open(Settings()))"
+    code += "from workers.turn import run_job; run_job(sys.argv[1], Store.open(Settings()))"
     runners = [
         subprocess.Popen([sys.executable, "-c", code, job.id], env=environment_of(store.settings)) for job in jobs
     ]

@@ -34,7 +34,7 @@ def patient(settings: Settings) -> Iterator[Store]:
 
 HELP = (
     "import sys; from pfa_store.settings import Settings; from pfa_store.store import Store;"
-    "from workers.supervisor import help_job; help_job(sys.argv[1], Store.open(Settings()))"
+    "from workers.turn import help_job; help_job(sys.argv[1], Store.open(Settings()))"
 )
 
 

@@ -10,7 +10,7 @@ from pfa_store.store import Store
 from tests.integration.workers.service import processes_of
 from tests.integration.workers.training import upload
 from tests.waiting import wait_for
-from workers.supervisor import run_job
+from workers.turn import run_job
 
 
 def test_a_job_that_stands_still_leaves_its_stacks_and_is_handed_back(settings: Settings) -> None:

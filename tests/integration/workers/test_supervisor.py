@@ -10,7 +10,7 @@ from pfa_store.settings import Settings
 from pfa_store.store import Store
 from tests.integration.workers.service import processes_of
 from tests.integration.workers.training import trained_steps, training
-from workers.supervisor import run_job
+from workers.turn import run_job
 
 
 def supervise(store: Store, job: Job, meanwhile: Callable[[], object], *, at_least: int = 1) -> Job:
