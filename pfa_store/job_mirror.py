@@ -27,6 +27,7 @@ SMALL_BYTES = 32 << 20
 """Files up to this size may grow while they are stored: they are read first."""
 _SCRATCH = ("segment", "stills")
 """Folders of a job's work that only its own host goes on from: large, and written to all the time."""
+MIRRORS = "attempts/"
 Stamp = tuple[int, int, int]
 
 
@@ -102,7 +103,7 @@ class JobMirror:
     def _of_earlier_attempts(self) -> list[str]:
         """Once this one has a state of its own, nobody reads theirs."""
         mine = _attempt(self._job_id, self._token)
-        return [key for key, _ in self._objects.list(f"attempts/{self._job_id}/") if key < mine]
+        return [key for key, _ in self._objects.list(_of(self._job_id)) if key < mine]
 
     def _stored(self, name: str, path: Path) -> tuple[Stamp, StoredFile]:
         """A file of the snapshot, stored now or before."""
@@ -169,7 +170,7 @@ class JobMirror:
 
 def newest_state(objects: Objects, job_id: str) -> JobState | None:
     """The state of the newest attempt of a job that has one. Raises: StoreUnavailable."""
-    prefix = f"attempts/{job_id}/"
+    prefix = _of(job_id)
     keys = [key for key, _ in objects.list(prefix) if key.endswith("/state.json")]
     for key in sorted(keys, reverse=True):
         with contextlib.suppress(ObjectMissing):
@@ -182,8 +183,17 @@ def newest_state(objects: Objects, job_id: str) -> JobState | None:
     return None
 
 
+def job_of(key: str) -> str:
+    """The id of the job whose mirror has this key, which begins with MIRRORS."""
+    return key.removeprefix(MIRRORS).partition("/")[0]
+
+
+def _of(job_id: str) -> str:
+    return f"{MIRRORS}{job_id}/"
+
+
 def _attempt(job_id: str, token: int) -> str:
-    return f"attempts/{job_id}/{token:08d}/"
+    return f"{_of(job_id)}{token:08d}/"
 
 
 def _state_key(job_id: str, token: int) -> str:

@@ -91,6 +91,11 @@ class ObjectShelf:
     def published(self, path: Path) -> bool:
         return self._objects.exists(_manifest_key(self._name(path)))
 
+    def below(self, folder: Path) -> Iterator[tuple[Path, float]]:
+        """What is published in a folder, and when each was, seconds since 1970. Raises: StoreUnavailable."""
+        for key, stored_s in self._objects.list(f"things/{self._name(folder)}/"):
+            yield self._root / key.removeprefix("things/").removesuffix(".json"), stored_s
+
     def upload(self, source: Path, path: Path) -> StoredUpload:
         place = f"content/{self._name(path)}/{uuid.uuid4().hex}"
         with disk_errors():

@@ -127,7 +127,7 @@ class Store:
             deliveries=Deliveries(sessions, clock),
             idempotency=Idempotency(sessions, files, clock),
             chores=Chores(sessions, clock),
-            sweeper=Sweeper(sessions, files, packs, settings, clock),
+            sweeper=Sweeper(sessions, files, packs, settings, clock, objects=objects),
             queue=Doorbell(settings, jobs),
             clock=clock,
         )

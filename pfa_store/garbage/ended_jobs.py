@@ -175,7 +175,7 @@ class EndedJobs:
         graves: list[Path | None] = []
         try:
             with self._sessions.writing() as session:
-                if not _held(session, *as_it_was, MARK[kind].is_not(None)):
+                if not held(session, *as_it_was, MARK[kind].is_not(None)):
                     return False
                 graves += [self._files.bury(path) for path in paths]
             for path in paths:
@@ -191,7 +191,7 @@ class EndedJobs:
         return Piece(kind=kind, name=self._files.relative(common), why=why, num_bytes=num_bytes)
 
 
-def _held(session: Session, *conditions: object) -> bool:
+def held(session: Session, *conditions: object) -> bool:
     """Keep a job's row as it is until the transaction ends; False: there is none like that."""
     statement = select(JobRow.id).where(*conditions)  # type: ignore[arg-type]  # columns' conditions, gathered in tuples
     return session.scalar(statement.with_for_update()) is not None

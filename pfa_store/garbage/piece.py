@@ -24,7 +24,7 @@ class Piece:
     """Relative to the data folder, or the id of a job."""
     why: str
     num_bytes: int
-    """On disk; 0 for rows of the database."""
+    """On disk; 0 for rows of the database and for what is in an object store only."""
 
 
 Sweep = Callable[[float, bool], Iterator[Piece | None]]

@@ -12,7 +12,10 @@ from pfa_store.garbage.old_packs import OldPacks
 from pfa_store.garbage.orphans import Orphans
 from pfa_store.garbage.piece import Piece, Sweep
 from pfa_store.garbage.retention import Retention
+from pfa_store.garbage.stored_jobs import StoredJobs
 from pfa_store.garbage.temporary import Temporary
+from pfa_store.object_shelf import ObjectShelf
+from pfa_store.objects import Objects
 from pfa_store.packs import Packs
 from pfa_store.settings import Settings
 
@@ -23,8 +26,16 @@ class Sweeper:
     """Removes what its time is over for. Safe beside running jobs, beside another sweep, and to be killed anywhere."""
 
     def __init__(
-        self, sessions: Sessions, files: Files, packs: Packs, settings: Settings, clock: Callable[[], float]
+        self,
+        sessions: Sessions,
+        files: Files,
+        packs: Packs,
+        settings: Settings,
+        clock: Callable[[], float],
+        *,
+        objects: Objects | None = None,
     ) -> None:
+        """`objects`: where hosts share no folder."""
         self._files = files
         self._clock = clock
         self.retention = Retention.of(settings)
@@ -37,6 +48,9 @@ class Sweeper:
             self._audit,
             Temporary(files, self.retention).sweep,
         )
+        if objects is not None and isinstance(files.shelf, ObjectShelf):
+            stored = StoredJobs(sessions, files, objects, files.shelf, self.retention)
+            self._stages += (stored.mirrors, stored.files)
 
     def sweep(self, *, dry_run: bool = False) -> Iterator[Piece | None]:
         """Remove what is due, or only say what would go; None: a piece of work that removed nothing.
