@@ -130,7 +130,7 @@ def test_a_body_is_not_collected_before_the_service_sees_the_request(front: Fron
                 connection.send(b"x" * 2**20)
                 sent += 1
         assert connection.getresponse().status == 413
-        assert sent < 512, "MiB"
+        assert sent < 256, "MiB"
 
 
 def test_events_arrive_while_the_job_goes_on(front: Front, clips: dict[str, Path]) -> None:
