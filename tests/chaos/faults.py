@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pfa_store.job_record import Job
 from tests.chaos.scene import AT_REST, Scene
-from tests.chaos.stack import LEASE_S, Role, alive, command_of, kill
+from tests.chaos.stack import LEASE_S, Role, kill
 from tests.chaos.work import Wanted
+from tests.processes import alive, command_of
 from tests.waiting import wait_for
 
 Fault = Callable[[Scene], None]

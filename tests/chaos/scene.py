@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from pfa_store.errors import StoreUnavailable
 from pfa_store.job_record import Job
-from tests.chaos.stack import Stack, command_of
+from tests.chaos.stack import Stack
 from tests.chaos.work import Customer, Wanted
+from tests.processes import command_of
 from tests.waiting import wait_for
 
 AT_REST = ("succeeded", "failed", "cancelled", "paused")

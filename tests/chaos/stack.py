@@ -19,6 +19,7 @@ from pfa_store.errors import StoreUnavailable
 from pfa_store.settings import Settings
 from pfa_store.store import Store
 from tests.e2e.conftest import UpProcess, start_up
+from tests.processes import children_of, command_of, parent_of
 from tests.waiting import wait_for
 
 LEASE_S = 6.0
@@ -121,45 +122,12 @@ def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
         os.kill(pid, number)
 
 
-def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists() and _state(pid) != "Z"
-
-
-def children_of(parent: int) -> list[int]:
-    return [
-        int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit() and _parent(folder) == parent
-    ]
-
-
 def _role(pid: int) -> Role | None:
     command = command_of(pid)
     if b"workers.app" in command:
-        return "pool" if b"workers.app" in command_of(_parent(Path(f"/proc/{pid}"))) else "celery"
+        return "pool" if b"workers.app" in command_of(parent_of(pid)) else "celery"
     parts: dict[bytes, Role] = {b"api.serve": "api", b"workers.serve": "worker", b"workers.runner": "runner"}
     return next((role for part, role in parts.items() if part in command), None)
-
-
-def command_of(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
-def _stat(folder: Path) -> list[str]:
-    """From the state on; empty once it is gone."""
-    try:
-        return (folder / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ["Z", "0"]
-
-
-def _state(pid: int) -> str:
-    return _stat(Path(f"/proc/{pid}"))[0]
-
-
-def _parent(folder: Path) -> int:
-    return int(_stat(folder)[1])
 
 
 @contextlib.contextmanager

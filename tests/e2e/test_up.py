@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import start_up
+from tests.processes import alive, command_of
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
@@ -33,7 +34,7 @@ def test_killed_outright_it_leaves_no_process(tmp_path: Path) -> None:
 
 def test_a_process_that_dies_comes_back(tmp_path: Path) -> None:
     running = start_up(tmp_path)
-    api = next(pid for pid in running.processes() if b"api.serve" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    api = next(pid for pid in running.processes() if b"api.serve" in command_of(pid))
 
     os.kill(api, signal.SIGKILL)
 
@@ -43,7 +44,7 @@ def test_a_process_that_dies_comes_back(tmp_path: Path) -> None:
         except httpx.TransportError:
             return False
 
-    wait_for(lambda: not Path(f"/proc/{api}").exists(), what="the API to die")
+    wait_for(lambda: not alive(api), what="the API to die")
     wait_for(back, timeout_s=60, what="the API to come back")
     assert running.stop() == 0
 
@@ -59,7 +60,7 @@ def test_two_services_on_one_data_folder_are_refused(tmp_path: Path) -> None:
 
 def test_several_api_processes_come_and_go_with_it(tmp_path: Path) -> None:
     running = start_up(tmp_path, PFA_API_PROCESSES="2")
-    commands = [Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in running.processes()]
+    commands = [command_of(pid).split(b"\0") for pid in running.processes()]
     assert sum(b"--channel" in command for command in commands) == 2
     with running.http() as http:
         assert http.get("/jobs").status_code == httpx.codes.OK

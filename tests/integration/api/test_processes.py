@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.api import media
 from tests.integration.api.service import Service, running
+from tests.processes import alive, children_of
 from tests.waiting import wait_for
 
 
@@ -19,19 +20,6 @@ from tests.waiting import wait_for
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running(tmp_path_factory.mktemp("pair"), PFA_API_PROCESSES="2") as service:
         yield service
-
-
-def children(pid: int) -> list[int]:
-    """The living processes that a process has started, oldest first."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and was not waited for does not."""
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
 
 
 def sample(service: Service, name: str, **labels: str) -> float:
@@ -55,7 +43,7 @@ def processes_of(connections: int, service: Service) -> list[int]:
     for each in sockets:
         assert b"200" in each.recv(4096)
     ports = {each.getsockname()[1] for each in sockets}
-    counts = [len(ports & peers_of(pid)) for pid in children(service.pid)]
+    counts = [len(ports & peers_of(pid)) for pid in children_of(service.pid)]
     for each in sockets:
         each.close()
     return counts
@@ -88,7 +76,7 @@ def test_all_count_as_one_service(pair: Service) -> None:
 
 
 def test_a_killed_process_is_replaced_and_counters_go_on(pair: Service) -> None:
-    before = children(pair.pid)
+    before = children_of(pair.pid)
     counted = sample(pair, "pfa_requests_total", route="/health/live")
     os.kill(before[0], signal.SIGKILL)
 
@@ -100,7 +88,7 @@ def test_a_killed_process_is_replaced_and_counters_go_on(pair: Service) -> None:
             return False
 
     wait_for(answered, what="an answer from the other process")
-    wait_for(lambda: len(set(children(pair.pid)) - {before[0]}) == 2, what="a second process")
+    wait_for(lambda: len(set(children_of(pair.pid)) - {before[0]}) == 2, what="a second process")
     assert sample(pair, "pfa_requests_total", route="/health/live") > counted
     wait_for(lambda: processes_of(2, pair) == [1, 1], what="the new process to take its share")
     assert sample(pair, "pfa_api_processes") == 2
@@ -142,7 +130,7 @@ def test_a_process_that_nobody_asks_follows_an_alias(pair: Service, name: str) -
 
 def test_it_stops_in_order(tmp_path: Path) -> None:
     with running(tmp_path, PFA_API_PROCESSES="2") as service:
-        started = children(service.pid)
+        started = children_of(service.pid)
         assert len(started) == 2
     assert not any(alive(pid) for pid in started)
     assert not list((tmp_path / "tmp").glob("metrics-*"))
@@ -150,7 +138,7 @@ def test_it_stops_in_order(tmp_path: Path) -> None:
 
 def test_killed_outright_it_leaves_no_process(tmp_path: Path) -> None:
     with running(tmp_path, PFA_API_PROCESSES="2") as service:
-        started = children(service.pid)
+        started = children_of(service.pid)
         os.kill(service.pid, signal.SIGKILL)
         wait_for(lambda: not any(alive(pid) for pid in started), what="the processes to end")
 

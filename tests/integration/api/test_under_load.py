@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.api import media
 from tests.integration.api.service import Service, running
-from tests.integration.api.test_processes import children
+from tests.processes import children_of
 from tests.waiting import wait_for
 
 PICTURE = media.encoded(media.picture())
@@ -59,7 +59,7 @@ def test_a_swap_under_load_fails_no_request(service: Service, name: str) -> None
 
 def test_four_times_too_much_is_refused_in_order_and_breaks_nothing(narrow: Service) -> None:
     narrow.publish("walker", "pose")
-    before = children(narrow.pid)
+    before = children_of(narrow.pid)
 
     def ask(_number: int) -> list[httpx.Response]:
         with narrow.http() as http:
@@ -73,7 +73,7 @@ def test_four_times_too_much_is_refused_in_order_and_breaks_nothing(narrow: Serv
         assert refused.json()["code"] == "queue_full"
         assert int(refused.headers["retry-after"]) >= 1
     assert ask(0)[-1].status_code == httpx.codes.OK
-    assert children(narrow.pid) == before
+    assert children_of(narrow.pid) == before
 
 
 def test_a_model_that_does_not_fit_is_refused_and_the_others_answer_on(tmp_path: Path) -> None:

@@ -10,17 +10,10 @@ import time
 from pathlib import Path
 
 from pfa.children import Child, Children
+from tests.processes import alive
 from tests.waiting import wait_for
 
 SLEEPER = "import time; time.sleep(600)"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 def _child(code: str, **more: float) -> Child:
@@ -33,9 +26,9 @@ def test_stop_ends_a_child_that_obeys() -> None:
     children.start(child)
     pid = child.pid
     assert pid is not None
-    assert _alive(pid)
+    assert alive(pid)
     children.stop()
-    assert not _alive(pid)
+    assert not alive(pid)
 
 
 def test_stop_kills_a_child_that_ignores_sigterm_and_its_grandchild(tmp_path: Path) -> None:
@@ -56,9 +49,9 @@ def test_stop_kills_a_child_that_ignores_sigterm_and_its_grandchild(tmp_path: Pa
     children.start(child)
     wait_for(ready.exists, what="the grandchild to start")
     grandchild = int(ready.read_text())
-    assert _alive(grandchild)
+    assert alive(grandchild)
     children.stop()
-    wait_for(lambda: not _alive(grandchild), what="the grandchild to be gone")
+    wait_for(lambda: not alive(grandchild), what="the grandchild to be gone")
 
 
 def test_a_child_that_dies_is_started_again() -> None:
@@ -120,7 +113,7 @@ def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     )
     wait_for(ready.exists, what="the child to start")
     pid = int(ready.read_text())
-    assert _alive(pid)
+    assert alive(pid)
     parent.kill()
     parent.wait()
-    wait_for(lambda: not _alive(pid), what="the child to die with its parent")
+    wait_for(lambda: not alive(pid), what="the child to die with its parent")

@@ -21,6 +21,7 @@ from pfa_core.models import load_model
 from pfa_core.pretrain import pretrain
 from pfa_core.progress import run_to_end
 from tests.integration.clips import moving_clip
+from tests.processes import children_of, command_of
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[3]
@@ -46,9 +47,7 @@ class Machine:
 
     def worker(self) -> int:
         """The process that it started."""
-        pid = self.process.pid
-        children = (Path(f"/proc/{pid}/task/{pid}/children")).read_text().split()
-        return next(int(child) for child in children if b"pretrain" in Path(f"/proc/{child}/cmdline").read_bytes())
+        return next(pid for pid in children_of(self.process.pid) if b"pretrain" in command_of(pid))
 
     def vanish(self) -> None:
         """Power off."""

@@ -20,6 +20,7 @@ from pfa_core.pretrain import PretrainResult, PretrainVideo, pretrain
 from pfa_core.progress import run_to_end
 from pfa_core.ranks import check_enough, devices_for
 from tests.integration.pfa_core import torchrun_job
+from tests.processes import children_of, command_of
 from tests.unit.pfa_core.moving_clips import ArrayClip
 from tests.waiting import wait_for
 
@@ -60,19 +61,7 @@ def rows_of(folder: Path) -> list[Row]:
 
 def ranks() -> list[int]:
     """Processes of a group that this one started, by pid."""
-    return [
-        int(stat.parent.name)
-        for stat in Path("/proc").glob("[0-9]*/stat")
-        if b"pfa_core.rank_process" in _read(stat.with_name("cmdline"))
-        and _read(stat).rpartition(b")")[2].split()[1] == str(os.getpid()).encode()
-    ]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+    return [pid for pid in children_of(os.getpid()) if b"pfa_core.rank_process" in command_of(pid)]
 
 
 def test_two_processes_take_the_steps_of_one(tmp_path: Path, alone: PretrainResult) -> None:
@@ -112,7 +101,7 @@ def test_a_rank_that_dies_takes_the_group_with_it(tmp_path: Path) -> None:
     config = replace(torchrun_job.CONFIG, learn=replace(torchrun_job.CONFIG.learn, steps=100_000))
     steps = pretrain(torchrun_job.videos(), config=config, folder=tmp_path, seed=5, device="cpu")
     next(progress for progress in steps if progress.phase == "train")
-    (victim,) = [pid for pid in ranks() if b"\x001\x002\x00" in _read(Path(f"/proc/{pid}/cmdline"))]
+    (victim,) = [pid for pid in ranks() if b"\x001\x002\x00" in command_of(pid)]
     os.kill(victim, signal.SIGKILL)
     with pytest.raises(RankLost, match=r"Process 1 of the 2 .* SIGKILL") as caught:
         run_to_end(steps, lambda _: None)

@@ -3,6 +3,7 @@
 The clips are small and only their first frames are decoded, so a mutation costs little more than starting its process.
 """
 
+import os
 import resource
 import threading
 from collections import Counter
@@ -19,6 +20,7 @@ from pfa_core.errors import DecodeTimeout, InputError, VideoTooLarge, VideoUnrea
 from pfa_core.video.decode import read_frames
 from pfa_core.video.limits import DecodeLimits
 from pfa_core.video.probe import probe
+from tests.processes import children_of
 from tests.unit.pfa_core.video_maker import moving_square, write_h264, write_lossless, write_mpeg4, write_vp9
 
 MUTATIONS_PER_CLIP = 52
@@ -141,7 +143,7 @@ def outcome(path: Path, *, whole_look: bool) -> str:
 
 def children() -> set[int]:
     """Processes started by this one that exist, zombies too."""
-    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+    return set(children_of(os.getpid()))
 
 
 def most_bytes(who: int) -> int:

@@ -3,7 +3,6 @@
 import io
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +14,7 @@ from tests.integration.clips import moving_clip
 from tests.integration.workers.service import Service
 from tests.integration.workers.test_service import done
 from tests.integration.workers.training import training, upload
+from tests.processes import parent_of
 from tests.waiting import wait_for
 
 
@@ -54,8 +54,7 @@ def celery_of(store: Store, job: Job) -> int:
     """The main process of the Celery worker whose pool process has the job."""
     worker = store.jobs.get(job.id).worker
     assert worker is not None
-    stat = Path(f"/proc/{worker.rpartition(':')[2]}/stat").read_text()
-    return int(stat.rpartition(")")[2].split()[1])
+    return parent_of(int(worker.rpartition(":")[2]))
 
 
 @pytest.mark.parametrize("make", [flow, pretrain, finetune])

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -17,6 +16,7 @@ from pfa_store.store import Store
 from tests.integration.broker import Broker
 from tests.integration.workers.service import Service
 from tests.integration.workers.training import PACK, trained_steps, training, upload
+from tests.processes import parent_of
 from tests.waiting import wait_for
 from workers.supervisor import environment_of
 
@@ -124,7 +124,7 @@ def test_a_killed_worker_is_replaced_and_the_job_goes_on(store: Store, service: 
     worker = store.jobs.get(job.id).worker
     assert worker is not None
     pool_process = int(worker.rpartition(":")[2])
-    celery = int(Path(f"/proc/{pool_process}/stat").read_text().rpartition(")")[2].split()[1])
+    celery = parent_of(pool_process)
     os.kill({"pool process": pool_process, "celery": celery, "runner": runner}[victim], signal.SIGKILL)
     wait_for(lambda: runner not in service.processes(), what="the runner's death")
     job = done(store, job)

@@ -17,6 +17,7 @@ import pytest
 from pfa_core.errors import DecodeTimeout, VideoTooLarge, VideoUnreadable, VideoUnsupported
 from pfa_core.video.decode import read_frames
 from pfa_core.video.limits import DecodeLimits
+from tests.processes import alive, children_of
 from tests.unit.pfa_core.video_maker import moving_square, write_mpeg4
 
 LIMITS = DecodeLimits(timeout_s=60)
@@ -26,7 +27,7 @@ IN_OPEN = 0x20
 
 def children() -> set[int]:
     """Processes started by this one that exist, zombies too."""
-    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+    return set(children_of(os.getpid()))
 
 
 def wait_until(condition: Callable[[], bool], deadline_s: float = 20) -> bool:
@@ -115,15 +116,7 @@ def test_the_child_dies_with_its_parent(video: Path) -> None:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         parent.kill()
-    assert wait_until(lambda: gone(child))
-
-
-def gone(pid: int) -> bool:
-    """Ended; whoever inherited it may not have reaped it yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
+    assert wait_until(lambda: not alive(child))
 
 
 def playlist(segment: str) -> bytes:
